@@ -1,0 +1,64 @@
+"""Any ASE calculator as a labkit potential: EMT and Lennard-Jones here, tight binding and force fields later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+
+from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
+
+_ASE_NAMES = {"energy": "energy", "forces": "forces", "stress": "stress", "magmoms": "magmoms"}
+
+
+class ASEPotential(Potential):
+    """Wraps a factory of ASE calculators; structures are evaluated one after the other.
+
+    A factory, not a calculator: each structure gets a calculator without memory of another one.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[[], Calculator],
+        *,
+        name: str,
+        level_of_theory: str,
+        elements: frozenset[str] | None = None,
+    ) -> None:
+        self.factory = factory
+        self.name, self.level_of_theory, self.elements = name, level_of_theory, elements
+        properties = factory().implemented_properties
+        self.implemented = tuple(name for name, theirs in _ASE_NAMES.items() if theirs in properties)
+
+    def predict(self, structures: Sequence[Atoms], properties: Sequence[str] = DEFAULT_PROPERTIES) -> Prediction:
+        """See `Potential.predict`; a stress that the calculator cannot give is NaN."""
+        self.require(structures, [name for name in properties if name != "stress"])
+        energies, forces, stresses, magmoms = [], [], [], []
+        for atoms in structures:
+            work = atoms.copy()
+            work.calc = self.factory()
+            energies.append(work.get_potential_energy())
+            if "forces" in properties:
+                forces.append(work.get_forces())
+            if "stress" in properties:
+                stresses.append(self._stress(work))
+            if "magmoms" in properties:
+                magmoms.append(work.get_magnetic_moments())
+        return Prediction(
+            energies=np.array(energies, dtype=float),
+            forces=forces if "forces" in properties else None,
+            stresses=np.array(stresses).reshape(-1, 3, 3) if "stress" in properties else None,
+            magmoms=magmoms if "magmoms" in properties else None,
+        )
+
+    def _stress(self, atoms: Atoms) -> np.ndarray:
+        if not atoms.pbc.all() or "stress" not in self.implemented:
+            return np.full((3, 3), np.nan)
+        try:
+            stress = atoms.get_stress(voigt=False)
+        except PropertyNotImplementedError:
+            return np.full((3, 3), np.nan)
+        # ASE leaves the sign of the volume in some calculators' stress; the energy does not know the cell's handedness.
+        return stress

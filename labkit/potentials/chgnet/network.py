@@ -1,0 +1,162 @@
+"""CHGNet's forward pass, arranged for speed and equal to the published network to rounding.
+
+The first linear layer of each gated MLP acts on a concatenation [center, bond, neighbour]; it is applied to atoms, bonds and
+angles before they are gathered, so that the widest products run over atoms instead of edges. Bonds beyond the bond-graph
+cut-off never leave the span of their radial basis, so they stay in it. No edge tensor is ever sliced: the backward pass of a
+slice costs four more passes over memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from labkit.potentials.chgnet.basis import fourier, radial_bessel
+from labkit.potentials.chgnet.fusion import AtomBlock, BondBlock, Fused, Pair, fuse
+from labkit.potentials.chgnet.line_graph import LineGraph, build_line_graph
+from labkit.potentials.graph import PeriodicGraph
+
+
+class CHGNetNetwork(nn.Module):
+    """Energies (B,) eV and magnetic moments (N,) µ_B of a periodic graph.
+
+    Parameters carry the names of the published checkpoint, so that weights move both ways unchanged.
+    """
+
+    def __init__(self, architecture: dict[str, Any], parameters: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.architecture = dict(architecture)
+        self.pair_cutoff_A, self.envelope = float(architecture["atom_graph_cutoff"]), int(architecture["cutoff_coeff"])
+        self.bond_cutoff_A, self.n_layers = float(architecture["bond_graph_cutoff"]), int(architecture["n_conv"])
+        # Dots are not allowed in parameter names; a bijective replacement keeps the checkpoint's names recoverable.
+        self.weights = nn.ParameterDict(
+            {name.replace(".", "|"): nn.Parameter(value.clone(), requires_grad=False) for name, value in parameters.items()}
+        )
+        self._fused: Fused | None = None
+
+    def parameters_by_name(self) -> dict[str, Tensor]:
+        """The parameters under the published checkpoint's names."""
+        return {name.replace("|", "."): value.detach() for name, value in self.weights.items()}
+
+    def forward(self, graph: PeriodicGraph) -> tuple[Tensor, Tensor]:
+        """Total energies (B,) eV and moments (N,) µ_B."""
+        fused = self._fuse()
+        lines = build_line_graph(graph, self.bond_cutoff_A)
+        distance = torch.linalg.vector_norm(graph.vectors, dim=1)
+        short_distance = distance.index_select(0, lines.short)
+        basis = radial_bessel(distance, fused.pair_frequencies, self.pair_cutoff_A, self.envelope)
+        short_basis = radial_bessel(short_distance, fused.bond_frequencies, self.bond_cutoff_A, self.envelope)
+        pair_weight = basis @ fused.pair_weight
+        bond_weight = (short_basis @ fused.bond_weight).index_select(0, lines.bond)
+
+        atoms = fused.atom_embedding.index_select(0, graph.numbers - 1)
+        short_start = short = basis.index_select(0, lines.short) @ fused.bond_embedding
+        angles = self._angle_features(fused, graph, lines, short_distance)
+        moments = atoms.new_zeros(graph.n_atoms)
+        ends = torch.cat([graph.pair_i, graph.pair_j]), torch.cat([graph.pair_j, graph.pair_i])
+        for layer, block in enumerate(fused.atom):
+            update = short - (short_start + block.constant)  # what the convolutions added beyond the same for all bonds
+            atoms = _atom_convolution(block, ends, lines, atoms, basis, update, pair_weight)
+            if layer < self.n_layers - 1 and angles is not None:
+                # The angle update of the last block feeds nothing: the published network computes and drops it.
+                short, angles = _bond_convolution(
+                    fused.bond[layer], lines, atoms, short, angles, bond_weight, update_angles=layer < self.n_layers - 2
+                )
+            if layer == self.n_layers - 2:
+                moments = functional.linear(atoms, *fused.site_wise).abs().squeeze(1)
+        return self._read_out(fused, graph, atoms), moments
+
+    def _angle_features(self, fused: Fused, graph: PeriodicGraph, lines: LineGraph, short_distance: Tensor) -> Tensor | None:
+        """Embedded angles (A, 64): the angle of (p, q) is that of (q, p), so only half of the cosines are expanded."""
+        half = lines.first.shape[0] // 2
+        if half == 0:
+            return None
+        unit = graph.vectors.index_select(0, lines.short) / short_distance.unsqueeze(1)
+        directed = unit.index_select(0, lines.bond) * lines.sign
+        cosine = (directed.index_select(0, lines.first[:half]) * directed.index_select(0, lines.second[:half])).sum(1)
+        angle = torch.acos(cosine * (1 - 1e-6))  # the published guard against an infinite derivative at 0 and π
+        return (fourier(angle, fused.angle_frequencies) @ fused.angle_embedding).repeat(2, 1)
+
+    def _read_out(self, fused: Fused, graph: PeriodicGraph, atoms: Tensor) -> Tensor:
+        if fused.read_out_norm is not None:
+            atoms = functional.layer_norm(atoms, atoms.shape[1:], *fused.read_out_norm)
+        for weight, bias in fused.read_out[:-1]:
+            atoms = functional.silu(functional.linear(atoms, weight, bias))
+        energies = functional.linear(atoms, *fused.read_out[-1]).squeeze(1)
+        return graph.sum_per_structure(energies + fused.reference.index_select(0, graph.numbers - 1))
+
+    def _fuse(self) -> Fused:
+        if any(value.requires_grad for value in self.weights.values()):
+            return fuse(self._parameter, self.weights, self.architecture)  # gradients must reach the original parameters
+        if self._fused is None:
+            self._fused = fuse(self._parameter, self.weights, self.architecture)
+        return self._fused
+
+    def _parameter(self, name: str) -> Tensor:
+        return self.weights[name.replace(".", "|")]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
+        self._fused = None  # moved or cast parameters invalidate the fused copies
+        return super()._apply(fn, recurse)
+
+
+def _atom_convolution(
+    block: AtomBlock, ends: Pair, lines: LineGraph, atoms: Tensor, basis: Tensor, update: Tensor, pair_weight: Tensor
+) -> Tensor:
+    """v_i += L0 Σ_j gate([v_i, e_ij, v_j]) w_ij (Deng et al. 2023, Methods), for both directions of each pair.
+
+    atoms (N, 64), basis (P, n_radial), update (S, 64) of short bonds, pair_weight (P, 64) -> (N, 64).
+    """
+    center, neighbour = ends
+    branches = []
+    for branch in (0, 1):
+        from_pairs = torch.addmm(block.bias[branch], basis, block.basis[branch])
+        from_pairs = from_pairs.index_add(0, lines.short, update @ block.bond[branch])
+        first = (atoms @ block.center[branch]).index_select(0, center)
+        first += (atoms @ block.neighbour[branch]).index_select(0, neighbour)
+        first.view(2, *from_pairs.shape).add_(from_pairs)
+        branches.append(first)
+    message = block.tail(*branches)
+    message = (message.view(2, *pair_weight.shape) * pair_weight).view(message.shape)
+    return atoms + functional.linear(torch.zeros_like(atoms).index_add(0, center, message), *block.out)
+
+
+def _bond_convolution(
+    block: BondBlock,
+    lines: LineGraph,
+    atoms: Tensor,
+    short: Tensor,
+    angles: Tensor,
+    bond_weight: Tensor,
+    *,
+    update_angles: bool,
+) -> tuple[Tensor, Tensor]:
+    """e_ij += L0 Σ_k gate([e_ij, e_ik, a_ijk, v_i]) w_ij w_ik, then a_ijk += gate([...]) with the new bonds (ibid.).
+
+    atoms (N, 64), short (S, 64), angles (A, 64), bond_weight (2S, 64) of directed bonds -> (S, 64), (A, 64).
+    """
+    at_center = atoms.index_select(0, lines.center)
+    message = block.bond_tail(*_angle_first_layer(block.bond_first, lines, at_center, short, angles))
+    message = message * bond_weight.index_select(0, lines.second)
+    # w_ij is the same for all angles of bond ij: multiplied once, after the sum over k.
+    gathered = torch.zeros_like(bond_weight).index_add(0, lines.first, message) * bond_weight
+    short = short + functional.linear(torch.zeros_like(short).index_add(0, lines.bond, gathered), *block.out)
+    if update_angles:
+        angles = angles + block.angle_tail(*_angle_first_layer(block.angle_first, lines, at_center, short, angles))
+    return short, angles
+
+
+def _angle_first_layer(first: Any, lines: LineGraph, at_center: Tensor, short: Tensor, angles: Tensor) -> Pair:
+    """First layer of core and gate on [e_ij, e_ik, a_ijk, v_i]: two tensors (A, 64)."""
+    directed = short.index_select(0, lines.bond)
+    branches = []
+    for branch in (0, 1):
+        one = torch.addmm(directed @ first.one[branch], at_center, first.center[branch])
+        value = torch.addmm(first.bias[branch], angles, first.angle[branch])
+        value += one.index_select(0, lines.first)
+        value += (directed @ first.other[branch]).index_select(0, lines.second)
+        branches.append(value)
+    return branches[0], branches[1]
