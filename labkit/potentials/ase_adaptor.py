@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,13 +11,15 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
 
+KEPT_CALCULATORS = 8
 _ASE_NAMES = {"energy": "energy", "forces": "forces", "stress": "stress", "magmoms": "magmoms"}
 
 
 class ASEPotential(Potential):
     """Wraps a factory of ASE calculators; structures are evaluated one after the other.
 
-    A factory, not a calculator: each structure gets a calculator without memory of another one.
+    A factory, not a calculator: each composition gets a calculator of its own, which keeps its neighbour lists from one
+    step of a trajectory to the next.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class ASEPotential(Potential):
         elements: frozenset[str] | None = None,
     ) -> None:
         self.factory = factory
+        self._calculators: OrderedDict[bytes, Calculator] = OrderedDict()
         self.name, self.level_of_theory, self.elements = name, level_of_theory, elements
         properties = factory().implemented_properties
         self.implemented = tuple(name for name, theirs in _ASE_NAMES.items() if theirs in properties)
@@ -38,7 +42,7 @@ class ASEPotential(Potential):
         energies, forces, stresses, magmoms = [], [], [], []
         for atoms in structures:
             work = atoms.copy()
-            work.calc = self.factory()
+            work.calc = self._calculator(atoms)
             energies.append(work.get_potential_energy())
             if "forces" in properties:
                 forces.append(work.get_forces())
@@ -53,12 +57,18 @@ class ASEPotential(Potential):
             magmoms=magmoms if "magmoms" in properties else None,
         )
 
+    def _calculator(self, atoms: Atoms) -> Calculator:
+        key = atoms.numbers.tobytes() + atoms.pbc.tobytes()
+        if key not in self._calculators:
+            self._calculators[key] = self.factory()
+            if len(self._calculators) > KEPT_CALCULATORS:
+                self._calculators.popitem(last=False)
+        return self._calculators[key]
+
     def _stress(self, atoms: Atoms) -> np.ndarray:
         if not atoms.pbc.all() or "stress" not in self.implemented:
             return np.full((3, 3), np.nan)
         try:
-            stress = atoms.get_stress(voigt=False)
-        except PropertyNotImplementedError:
+            return atoms.get_stress(voigt=False)
+        except PropertyNotImplementedError:  # some calculators find out only for the structure at hand
             return np.full((3, 3), np.nan)
-        # ASE leaves the sign of the volume in some calculators' stress; the energy does not know the cell's handedness.
-        return stress

@@ -73,7 +73,9 @@ def build_graph(structures: Sequence[Atoms], cutoff_A: float, device: str | torc
     vectors = np.concatenate([part[2] for part in parts]).astype(np.float32)
     volumes = [atoms.cell.volume if atoms.pbc.all() else np.nan for atoms in structures]
     return PeriodicGraph(
-        numbers=torch.as_tensor(np.concatenate([atoms.numbers for atoms in structures]), dtype=torch.long, device=device),
+        numbers=torch.as_tensor(
+            np.concatenate([atoms.numbers for atoms in structures]), dtype=torch.long, device=device
+        ),
         owner=torch.as_tensor(np.repeat(np.arange(len(sizes)), sizes), device=device),
         pair_i=torch.as_tensor(pair_i, device=device),
         pair_j=torch.as_tensor(pair_j, device=device),

@@ -1,6 +1,7 @@
 """What every potential promises: a batch of structures in, energies, forces and stresses with stated units out.
 
-One contract for networks, tight binding and classical models alike; `tests/potentials/contract.py` holds each of them to it.
+One contract for networks, tight binding and classical models alike; `tests/potentials/test_contract.py` holds each of
+them to it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Prediction:
     """What a potential says of B structures with n_b atoms each.
 
     energies: (B,) eV. forces: B arrays (n_b, 3) eV/Å, or None when not asked for. stresses: (B, 3, 3) eV/Å^3, tension
-    positive, NaN for a structure without a three-dimensional cell, or None. magmoms, charges: B arrays (n_b,) in µ_B and e,
-    or None. uncertainty: (B,) in the potential's own stated unit, or None.
+    positive, NaN for a structure without a three-dimensional cell, or None. magmoms, charges: B arrays (n_b,) in µ_B
+    and e, or None. uncertainty: (B,) in the potential's own stated unit, or None.
     """
 
     energies: np.ndarray
@@ -59,8 +60,8 @@ class Prediction:
 class Potential(ABC):
     """A map from structures to energy, forces and stress.
 
-    `name` is what `labkit.potentials.load` opens; `level_of_theory` is what the energies approximate, and energies of two
-    different levels are never compared; `elements` are the chemical symbols it knows, None for no limit.
+    `name` is what `labkit.potentials.load` opens; `level_of_theory` is what the energies approximate, and energies
+    of two different levels are never compared; `elements` are the chemical symbols it knows, None for no limit.
     """
 
     name: str
@@ -89,13 +90,17 @@ class Potential(ABC):
         """Refuse what this potential cannot answer, in a sentence that says what to do instead."""
         unknown = [name for name in properties if name not in self.implemented]
         if unknown:
-            raise ValueError(f"{self.name} does not compute {', '.join(unknown)}; it knows {', '.join(self.implemented)}.")
+            raise ValueError(
+                f"{self.name} does not compute {', '.join(unknown)}; it knows {', '.join(self.implemented)}."
+            )
         for index, atoms in enumerate(structures):
             label = atoms.info.get("name") or f"structure {index} ({atoms.get_chemical_formula()})"
             if len(atoms) == 0:
                 raise InvalidStructure(f"{label} has no atoms. Pick or upload a structure first.")
             if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
-                raise InvalidStructure(f"{label} has positions or a cell that are not finite numbers. Reload it from its source.")
+                raise InvalidStructure(
+                    f"{label} has positions or a cell that are not finite numbers. Reload it from its source."
+                )
             if self.elements is not None:
                 symbols = {chemical_symbols[number] for number in np.unique(atoms.numbers)}
                 missing = sorted(symbols - self.elements, key=atomic_numbers.get)

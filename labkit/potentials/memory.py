@@ -18,8 +18,8 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 def keep_freed_memory() -> bool:
     """Tell glibc to serve blocks up to 1 GiB from its heap and to keep them; True when that was done.
 
-    All three settings belong together: raising the trim threshold alone freezes the mmap threshold at 128 KiB and is 2.4
-    times slower than nothing. A user's own MALLOC_ variables win.
+    All three settings belong together: raising the trim threshold alone freezes the mmap threshold at 128 KiB and is
+    2.4 times slower than nothing. A user's own MALLOC_ variables win.
     """
     if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
         return False
@@ -28,4 +28,6 @@ def keep_freed_memory() -> bool:
         mallopt = libc.mallopt
     except (OSError, AttributeError):  # musl and other C libraries have no mallopt
         return False
-    return all((mallopt(M_MMAP_THRESHOLD, 1 << 30), mallopt(M_TRIM_THRESHOLD, 2**31 - 1), mallopt(M_TOP_PAD, 256 << 20)))
+    return all(
+        (mallopt(M_MMAP_THRESHOLD, 1 << 30), mallopt(M_TRIM_THRESHOLD, 2**31 - 1), mallopt(M_TOP_PAD, 256 << 20))
+    )

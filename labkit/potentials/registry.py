@@ -73,8 +73,8 @@ def describe(name: str) -> str:
 def load(name_or_path: str | Path, device: str = "auto") -> Potential:
     """Open a potential by name (see `names`) or from a folder that `Potential.save` wrote.
 
-    device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps". Raises ValueError for a name that is neither known nor
-    a saved potential; nothing is downloaded.
+    device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps". Raises ValueError for a name that is neither
+    known nor a saved potential; nothing is downloaded.
     """
     if str(name_or_path) in _NAMED:
         return _NAMED[str(name_or_path)].load(device)
@@ -85,7 +85,14 @@ def load(name_or_path: str | Path, device: str = "auto") -> Potential:
             from labkit.potentials.chgnet import CHGNetPotential
 
             return CHGNetPotential.from_folder(path, device)
-        raise ValueError(f"{path} holds a potential of kind {kind!r}, which this version of labkit cannot open. Update labkit.")
+        raise ValueError(
+            f"{path} holds a potential of kind {kind!r}, which this version of labkit cannot open. Update labkit."
+        )
     if path.is_file():
-        raise ValueError(f"{path.name} is a single file; labkit opens folders with potential.json and model.safetensors, never pickles.")
-    raise ValueError(f"no potential is called {str(name_or_path)!r} and no saved one lies there; known names: {', '.join(_NAMED)}.")
+        raise ValueError(
+            f"{path.name} is a single file; labkit opens folders that hold potential.json and model.safetensors, "
+            "never pickles."
+        )
+    raise ValueError(
+        f"no potential is called {str(name_or_path)!r} and no saved one lies there; known names: {', '.join(_NAMED)}."
+    )

@@ -25,8 +25,12 @@ def write_potential(path: Path, description: dict[str, Any], parameters: dict[st
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        save_file({name: value.cpu().contiguous() for name, value in parameters.items()}, temporary / "model.safetensors")
-        (temporary / "potential.json").write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
+        save_file(
+            {name: value.cpu().contiguous() for name, value in parameters.items()}, temporary / "model.safetensors"
+        )
+        (temporary / "potential.json").write_text(
+            json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
         for file in temporary.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())

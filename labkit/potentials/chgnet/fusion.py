@@ -1,7 +1,7 @@
 """Rearranges CHGNet's parameters for the fast forward pass.
 
-The columns of each first layer belong to the center atom, the bonds, the angle or the neighbour; here they are cut apart and
-transposed for `x @ W`. The cuts are differentiable, so training reaches the original parameters.
+The columns of each first layer belong to the center atom, the bonds, the angle or the neighbour; here they are cut
+apart and transposed for `x @ W`. The cuts are differentiable, so training reaches the original parameters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class GatedTail:
         values = [core, gate]
         for branch in (0, 1):
             if self.weight is not None and self.bias is not None:
-                values[branch] = functional.linear(functional.silu(values[branch]), self.weight[branch], self.bias[branch])
+                values[branch] = functional.linear(
+                    functional.silu(values[branch]), self.weight[branch], self.bias[branch]
+                )
             if self.norm is not None:
                 values[branch] = functional.layer_norm(values[branch], core.shape[1:], *self.norm[branch])
         return functional.silu(values[0]) * values[1].sigmoid()
@@ -98,7 +100,9 @@ def fuse(named: Named, keys: Iterable[str], architecture: dict[str, Any]) -> Fus
     """Cut, transpose and combine the parameters `named` knows."""
     names = {key.replace("|", ".") for key in keys}
     n_conv, norm = int(architecture["n_conv"]), architecture["gMLP_norm"] == "layer"
-    read_out = sorted(int(name.split(".")[2]) for name in names if name.startswith("mlp.layers.") and name.endswith("weight"))
+    read_out = sorted(
+        int(name.split(".")[2]) for name in names if name.startswith("mlp.layers.") and name.endswith("weight")
+    )
     basis = "bond_basis_expansion.rbf_expansion"
     return Fused(
         atom_embedding=named("atom_embedding.embedding.weight"),
@@ -169,7 +173,10 @@ def _tail(named: Named, prefix: str, *, second: int | None, norm: bool) -> Gated
     weight = bias = norms = None
     if second is not None:
         core, gate = (f"{prefix}.{branch}.layers.{second}" for branch in BRANCHES)
-        weight, bias = (named(f"{core}.weight"), named(f"{gate}.weight")), (named(f"{core}.bias"), named(f"{gate}.bias"))
+        weight, bias = (
+            (named(f"{core}.weight"), named(f"{gate}.weight")),
+            (named(f"{core}.bias"), named(f"{gate}.bias")),
+        )
     if norm:
         norms = tuple((named(f"{prefix}.{which}.weight"), named(f"{prefix}.{which}.bias")) for which in ("bn1", "bn2"))
     return GatedTail(weight, bias, norms)

@@ -1,7 +1,7 @@
 """CHGNet's bond graph: the angles between short bonds, built with array operations instead of one Python object a bond.
 
-Every angle stands as (p, q) in the first half of the list and as (q, p) in the second, so that what is symmetric in the two
-bonds is computed once.
+Every angle stands as (p, q) in the first half of the list and as (q, p) in the second, so that what is symmetric in
+the two bonds is computed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class LineGraph:
 
     short: (S,) index of each short pair in the graph. center: (2S,) atom from which each directed bond leaves.
     bond: (2S,) which short pair each directed bond is; sign: (2S, 1) +1 along the pair vector, -1 against it.
-    first, second: (A,) directed bonds of an angle, sharing their center; the second half repeats the first half swapped.
+    first, second: (A,) directed bonds of an angle, sharing their center; the second half repeats the first half
+    swapped.
     """
 
     short: Tensor

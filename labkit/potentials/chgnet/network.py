@@ -1,9 +1,9 @@
 """CHGNet's forward pass, arranged for speed and equal to the published network to rounding.
 
-The first linear layer of each gated MLP acts on a concatenation [center, bond, neighbour]; it is applied to atoms, bonds and
-angles before they are gathered, so that the widest products run over atoms instead of edges. Bonds beyond the bond-graph
-cut-off never leave the span of their radial basis, so they stay in it. No edge tensor is ever sliced: the backward pass of a
-slice costs four more passes over memory.
+The first linear layer of each gated MLP acts on a concatenation [center, bond, neighbour]; it is applied to atoms,
+bonds and angles before they are gathered, so that the widest products run over atoms instead of edges. Bonds beyond
+the bond-graph cut-off never leave the span of their radial basis, so they stay in it. No edge tensor is ever sliced:
+the backward pass of a slice costs four more passes over memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class CHGNetNetwork(nn.Module):
         self.bond_cutoff_A, self.n_layers = float(architecture["bond_graph_cutoff"]), int(architecture["n_conv"])
         # Dots are not allowed in parameter names; a bijective replacement keeps the checkpoint's names recoverable.
         self.weights = nn.ParameterDict(
-            {name.replace(".", "|"): nn.Parameter(value.clone(), requires_grad=False) for name, value in parameters.items()}
+            {
+                name.replace(".", "|"): nn.Parameter(value.clone(), requires_grad=False)
+                for name, value in parameters.items()
+            }
         )
         self._fused: Fused | None = None
 
@@ -69,7 +72,9 @@ class CHGNetNetwork(nn.Module):
                 moments = functional.linear(atoms, *fused.site_wise).abs().squeeze(1)
         return self._read_out(fused, graph, atoms), moments
 
-    def _angle_features(self, fused: Fused, graph: PeriodicGraph, lines: LineGraph, short_distance: Tensor) -> Tensor | None:
+    def _angle_features(
+        self, fused: Fused, graph: PeriodicGraph, lines: LineGraph, short_distance: Tensor
+    ) -> Tensor | None:
         """Embedded angles (A, 64): the angle of (p, q) is that of (q, p), so only half of the cosines are expanded."""
         half = lines.first.shape[0] // 2
         if half == 0:
@@ -90,7 +95,8 @@ class CHGNetNetwork(nn.Module):
 
     def _fuse(self) -> Fused:
         if any(value.requires_grad for value in self.weights.values()):
-            return fuse(self._parameter, self.weights, self.architecture)  # gradients must reach the original parameters
+            # Training: gradients must reach the original parameters through the cuts.
+            return fuse(self._parameter, self.weights, self.architecture)
         if self._fused is None:
             self._fused = fuse(self._parameter, self.weights, self.architecture)
         return self._fused

@@ -1,4 +1,4 @@
-"""CHGNet as a labkit potential: checkpoints of the chgnet wheel, labkit's graph, one backward pass for forces and stress."""
+"""CHGNet as a labkit potential: the chgnet wheel's checkpoints, labkit's graph, one backward pass."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ from labkit.potentials.graph import PeriodicGraph, build_graph, forces_and_viria
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
 from labkit.potentials.memory import keep_freed_memory
 
-#: Atoms evaluated in one pass. On a CPU larger batches fall out of the cache; on a GPU memory is the limit (10 MB/atom).
+#: Atoms evaluated in one pass: on a CPU larger batches fall out of the cache, on a GPU memory is the limit.
 BATCH_ATOMS = {"cpu": 128, "mps": 1024, "cuda": 4096}
 
 
 class CHGNetPotential(Potential):
-    """Charge-informed pretrained graph network (Deng et al., Nat. Mach. Intell. 5, 1031 (2023), doi 10.1038/s42256-023-00716-3).
+    """Charge-informed pretrained graph network.
+
+    Deng et al., Nat. Mach. Intell. 5, 1031 (2023), doi 10.1038/s42256-023-00716-3.
 
     Equal to `chgnet.CHGNet.predict_structure` to rounding, with energies as totals (eV) and stresses in eV/Å^3.
     Raises InvalidStructure for an atom without a neighbour within the cut-off: the network has never seen one.
@@ -38,7 +40,9 @@ class CHGNetPotential(Potential):
 
     implemented = ("energy", "forces", "stress", "magmoms")
 
-    def __init__(self, name: str, level_of_theory: str, elements: frozenset[str], network: CHGNetNetwork, device: str) -> None:
+    def __init__(
+        self, name: str, level_of_theory: str, elements: frozenset[str], network: CHGNetNetwork, device: str
+    ) -> None:
         keep_freed_memory()
         use_one_thread()
         self.name, self.level_of_theory, self.elements = name, level_of_theory, elements
@@ -59,7 +63,9 @@ class CHGNetPotential(Potential):
         """Open a potential that `save` wrote."""
         description, parameters = read_folder(folder)
         network = CHGNetNetwork(architecture_from(description["architecture"]), parameters)
-        return cls(description["name"], description["level_of_theory"], frozenset(description["elements"]), network, device)
+        return cls(
+            description["name"], description["level_of_theory"], frozenset(description["elements"]), network, device
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write a folder with model.safetensors and potential.json, complete or not at all."""
@@ -122,5 +128,6 @@ class CHGNetPotential(Potential):
         index -= sum(graph.sizes[:structure])
         raise InvalidStructure(
             f"atom {index} ({atoms.symbols[index]}) of {atoms.get_chemical_formula()} has no neighbour within "
-            f"{self.cutoff_A:g} Å; {self.name} was never trained on isolated atoms. Use a denser structure or a potential for molecules."
+            f"{self.cutoff_A:g} Å; {self.name} was never trained on isolated atoms. "
+            "Use a denser structure, or a potential for molecules."
         )

@@ -63,7 +63,7 @@ def read_pretrained(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def architecture_from(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The options that matter, out of a checkpoint's arguments; raises ValueError where labkit's forward pass differs."""
+    """The options that matter in a checkpoint; raises ValueError where labkit's forward pass would differ."""
     for key, value in ASSUMED.items():
         if arguments.get(key, value) != value:
             raise ValueError(f"this CHGNet checkpoint has {key}={arguments[key]!r}; labkit computes only {value!r}.")
