@@ -21,7 +21,7 @@ class PeriodicGraph:
     """B structures with N atoms and P pairs in all; each pair within the cutoff stands once (i, j, not j, i as well).
 
     numbers: (N,) atomic numbers. owner: (N,) structure of each atom. pair_i, pair_j: (P,) atoms of each pair.
-    vectors: (P, 3) Å, r_j + image - r_i, float32 with gradient. distances: (P,) Å, float64, no gradient.
+    vectors: (P, 3) Å, r_j + image - r_i, with gradient. distances: (P,) Å, without.
     volumes: (B,) Å^3, positive, NaN without a three-dimensional cell. sizes: atoms of each structure.
     """
 
@@ -63,6 +63,15 @@ def neighbour_pairs(atoms: Atoms, cutoff_A: float) -> tuple[np.ndarray, np.ndarr
     return i.astype(np.int64), j.astype(np.int64), vectors, distances
 
 
+def geometry_dtype(device: str | torch.device) -> torch.dtype:
+    """float64 for pair vectors wherever the device has it (MPS has not).
+
+    Angles near 180° and high radial frequencies cost float32 its last useful digits in the stress; a network casts its
+    basis functions, not the geometry.
+    """
+    return torch.float32 if torch.device(device).type == "mps" else torch.float64
+
+
 def build_graph(structures: Sequence[Atoms], cutoff_A: float, device: str | torch.device = "cpu") -> PeriodicGraph:
     """The graph of B structures on `device`, pairs within `cutoff_A` (Å)."""
     parts = [neighbour_pairs(atoms, cutoff_A) for atoms in structures]
@@ -70,20 +79,17 @@ def build_graph(structures: Sequence[Atoms], cutoff_A: float, device: str | torc
     offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     pair_i = np.concatenate([part[0] + offset for part, offset in zip(parts, offsets, strict=True)])
     pair_j = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets, strict=True)])
-    vectors = np.concatenate([part[2] for part in parts]).astype(np.float32)
     volumes = [atoms.cell.volume if atoms.pbc.all() else np.nan for atoms in structures]
+    numbers = np.concatenate([atoms.numbers for atoms in structures])
+    real = {"dtype": geometry_dtype(device), "device": device}
     return PeriodicGraph(
-        numbers=torch.as_tensor(
-            np.concatenate([atoms.numbers for atoms in structures]), dtype=torch.long, device=device
-        ),
+        numbers=torch.as_tensor(numbers, dtype=torch.long, device=device),
         owner=torch.as_tensor(np.repeat(np.arange(len(sizes)), sizes), device=device),
         pair_i=torch.as_tensor(pair_i, device=device),
         pair_j=torch.as_tensor(pair_j, device=device),
-        vectors=torch.as_tensor(vectors, device=device).requires_grad_(),
-        distances=torch.as_tensor(np.concatenate([part[3] for part in parts]), dtype=torch.float64).to(
-            device if torch.device(device).type != "mps" else "cpu"  # MPS has no float64
-        ),
-        volumes=torch.as_tensor(volumes, dtype=torch.float32, device=device),
+        vectors=torch.as_tensor(np.concatenate([part[2] for part in parts]), **real).requires_grad_(),
+        distances=torch.as_tensor(np.concatenate([part[3] for part in parts]), **real),
+        volumes=torch.as_tensor(volumes, **real),
         sizes=sizes,
     )
 
@@ -95,9 +101,9 @@ def forces_and_virial(energy: Tensor, graph: PeriodicGraph, *, create_graph: boo
     the stress is the virial over the (positive) volume, tension positive as in ASE.
     """
     (gradient,) = torch.autograd.grad(energy.sum(), graph.vectors, create_graph=create_graph)
+    vectors = graph.vectors if create_graph else graph.vectors.detach()
     forces = gradient.new_zeros(graph.n_atoms, 3).index_add(0, graph.pair_i, gradient)
     forces = forces.index_add(0, graph.pair_j, gradient, alpha=-1)
-    vectors = graph.vectors if create_graph else graph.vectors.detach()
     outer = vectors.unsqueeze(2) * gradient.unsqueeze(1)
     virial = gradient.new_zeros(graph.n_structures, 3, 3).index_add(0, graph.owner[graph.pair_i], outer)
     return forces, (virial + virial.transpose(1, 2)) / 2

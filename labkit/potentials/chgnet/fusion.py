@@ -42,14 +42,19 @@ class GatedTail:
 
 @dataclass(frozen=True)
 class AtomBlock:
-    """One atom convolution; `constant` is what earlier bond convolutions added to every bond alike."""
+    """One atom convolution.
+
+    `settled` is what the biases of earlier bond convolutions added to every bond of a structure with angles, and
+    `from_settled` its share of the first layer; both are None where there are no such biases (all but version 0.2.0).
+    """
 
     center: Pair
     neighbour: Pair
     bond: Pair
     basis: Pair
     bias: Pair
-    constant: Tensor
+    settled: Tensor | None
+    from_settled: Pair | None
     tail: GatedTail
     out: tuple[Tensor, Tensor | None]
 
@@ -126,7 +131,7 @@ def fuse(named: Named, keys: Iterable[str], architecture: dict[str, Any]) -> Fus
 
 def _atom_blocks(named: Named, names: set[str], n_conv: int, *, norm: bool) -> list[AtomBlock]:
     embedding = named("bond_embedding.weight")
-    constant = embedding.new_zeros(embedding.shape[0])
+    settled: Tensor | None = None
     blocks = []
     for layer in range(n_conv):
         prefix = f"atom_conv_layers.{layer}"
@@ -139,15 +144,16 @@ def _atom_blocks(named: Named, names: set[str], n_conv: int, *, norm: bool) -> l
                 bond=(_transposed(cuts[0][1]), _transposed(cuts[1][1])),
                 neighbour=(_transposed(cuts[0][2]), _transposed(cuts[1][2])),
                 basis=(_transposed(cuts[0][1] @ embedding), _transposed(cuts[1][1] @ embedding)),
-                bias=(bias[0] + cuts[0][1] @ constant, bias[1] + cuts[1][1] @ constant),
-                constant=constant,
+                bias=(bias[0], bias[1]),
+                settled=settled,
+                from_settled=None if settled is None else (cuts[0][1] @ settled, cuts[1][1] @ settled),
                 tail=_tail(named, gated, second=3, norm=norm),
                 out=_out(named, names, prefix),
             )
         )
-        bond_bias = f"bond_conv_layers.{layer}.mlp_out.layers.1.bias"  # version 0.2.0 only
+        bond_bias = f"bond_conv_layers.{layer}.mlp_out.layers.1.bias"
         if bond_bias in names:
-            constant = constant + named(bond_bias)
+            settled = named(bond_bias) + (0 if settled is None else settled)
     return blocks
 
 

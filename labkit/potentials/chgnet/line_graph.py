@@ -35,7 +35,7 @@ class LineGraph:
 def build_line_graph(graph: PeriodicGraph, cutoff_A: float) -> LineGraph:
     """Angles between all bonds shorter than `cutoff_A` (Å) that share an atom."""
     device = graph.pair_i.device
-    short = torch.nonzero(graph.distances.to(device) < cutoff_A).flatten()
+    short = torch.nonzero(graph.distances < cutoff_A).flatten()
     n_short = short.shape[0]
     center = torch.cat([graph.pair_i[short], graph.pair_j[short]])
     order = torch.argsort(center, stable=True)

@@ -52,6 +52,7 @@ class CHGNetNetwork(nn.Module):
         short_distance = distance.index_select(0, lines.short)
         basis = radial_bessel(distance, fused.pair_frequencies, self.pair_cutoff_A, self.envelope)
         short_basis = radial_bessel(short_distance, fused.bond_frequencies, self.bond_cutoff_A, self.envelope)
+        basis, short_basis = basis.to(fused.pair_weight.dtype), short_basis.to(fused.pair_weight.dtype)
         pair_weight = basis @ fused.pair_weight
         bond_weight = (short_basis @ fused.bond_weight).index_select(0, lines.bond)
 
@@ -60,13 +61,23 @@ class CHGNetNetwork(nn.Module):
         angles = self._angle_features(fused, graph, lines, short_distance)
         moments = atoms.new_zeros(graph.n_atoms)
         ends = torch.cat([graph.pair_i, graph.pair_j]), torch.cat([graph.pair_j, graph.pair_i])
+        bent = _pairs_of_bent_structures(graph, lines) if fused.atom[-1].settled is not None else None
         for layer, block in enumerate(fused.atom):
-            update = short - (short_start + block.constant)  # what the convolutions added beyond the same for all bonds
-            atoms = _atom_convolution(block, ends, lines, atoms, basis, update, pair_weight)
+            update = short - short_start  # what the convolutions added beyond the same for all bonds
+            if block.settled is not None:
+                update = update - bent.index_select(0, lines.short) * block.settled
+            atoms = _atom_convolution(block, ends, lines, atoms, basis, update, pair_weight, bent)
             if layer < self.n_layers - 1 and angles is not None:
                 # The angle update of the last block feeds nothing: the published network computes and drops it.
                 short, angles = _bond_convolution(
-                    fused.bond[layer], lines, atoms, short, angles, bond_weight, update_angles=layer < self.n_layers - 2
+                    fused.bond[layer],
+                    lines,
+                    atoms,
+                    short,
+                    angles,
+                    bond_weight,
+                    bent,
+                    update_angles=layer < self.n_layers - 2,
                 )
             if layer == self.n_layers - 2:
                 moments = functional.linear(atoms, *fused.site_wise).abs().squeeze(1)
@@ -83,7 +94,8 @@ class CHGNetNetwork(nn.Module):
         directed = unit.index_select(0, lines.bond) * lines.sign
         cosine = (directed.index_select(0, lines.first[:half]) * directed.index_select(0, lines.second[:half])).sum(1)
         angle = torch.acos(cosine * (1 - 1e-6))  # the published guard against an infinite derivative at 0 and π
-        return (fourier(angle, fused.angle_frequencies) @ fused.angle_embedding).repeat(2, 1)
+        basis = fourier(angle, fused.angle_frequencies).to(fused.angle_embedding.dtype)
+        return (basis @ fused.angle_embedding).repeat(2, 1)
 
     def _read_out(self, fused: Fused, graph: PeriodicGraph, atoms: Tensor) -> Tensor:
         if fused.read_out_norm is not None:
@@ -109,8 +121,25 @@ class CHGNetNetwork(nn.Module):
         return super()._apply(fn, recurse)
 
 
+def _pairs_of_bent_structures(graph: PeriodicGraph, lines: LineGraph) -> Tensor:
+    """1 for each pair (P, 1) of a structure that has angles, else 0.
+
+    The published network skips the bond convolution, biases included, for a structure without angles.
+    """
+    has_angles = torch.zeros(graph.n_structures, dtype=torch.bool, device=graph.owner.device)
+    has_angles[graph.owner[lines.center[lines.first]]] = True
+    return has_angles[graph.owner[graph.pair_i]].float().unsqueeze(1)
+
+
 def _atom_convolution(
-    block: AtomBlock, ends: Pair, lines: LineGraph, atoms: Tensor, basis: Tensor, update: Tensor, pair_weight: Tensor
+    block: AtomBlock,
+    ends: Pair,
+    lines: LineGraph,
+    atoms: Tensor,
+    basis: Tensor,
+    update: Tensor,
+    pair_weight: Tensor,
+    bent: Tensor | None,
 ) -> Tensor:
     """v_i += L0 Σ_j gate([v_i, e_ij, v_j]) w_ij (Deng et al. 2023, Methods), for both directions of each pair.
 
@@ -121,6 +150,8 @@ def _atom_convolution(
     for branch in (0, 1):
         from_pairs = torch.addmm(block.bias[branch], basis, block.basis[branch])
         from_pairs = from_pairs.index_add(0, lines.short, update @ block.bond[branch])
+        if block.from_settled is not None:
+            from_pairs = from_pairs + bent * block.from_settled[branch]
         first = (atoms @ block.center[branch]).index_select(0, center)
         first += (atoms @ block.neighbour[branch]).index_select(0, neighbour)
         first.view(2, *from_pairs.shape).add_(from_pairs)
@@ -137,6 +168,7 @@ def _bond_convolution(
     short: Tensor,
     angles: Tensor,
     bond_weight: Tensor,
+    bent: Tensor | None,
     *,
     update_angles: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -149,7 +181,10 @@ def _bond_convolution(
     message = message * bond_weight.index_select(0, lines.second)
     # w_ij is the same for all angles of bond ij: multiplied once, after the sum over k.
     gathered = torch.zeros_like(bond_weight).index_add(0, lines.first, message) * bond_weight
-    short = short + functional.linear(torch.zeros_like(short).index_add(0, lines.bond, gathered), *block.out)
+    weight, bias = block.out
+    short = short + torch.zeros_like(short).index_add(0, lines.bond, gathered) @ weight.t()
+    if bias is not None and bent is not None:
+        short = short + bent.index_select(0, lines.short) * bias
     if update_angles:
         angles = angles + block.angle_tail(*_angle_first_layer(block.angle_first, lines, at_center, short, angles))
     return short, angles
