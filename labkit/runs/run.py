@@ -103,12 +103,13 @@ class Run:
         if not status.active:
             return self
         begin = time.monotonic()
+        attempt = self._attempt()
         with writing(self.folder):
-            request_cancel(self.folder, self._attempt())
+            request_cancel(self.folder, attempt)
         if self.future is not None:
             self.future.cancel()
         # Beside us, so that it comes to pass even when the caller does not want to wait.
-        threading.Thread(target=self._kill_when_due, args=(begin + KILL_AFTER_S,), daemon=True).start()
+        threading.Thread(target=self._kill_when_due, args=(attempt, begin + KILL_AFTER_S), daemon=True).start()
         while self.status().active and time.monotonic() - begin < wait_s:
             time.sleep(0.02)
         return self
@@ -235,9 +236,9 @@ class Run:
     def _attempt(self) -> int:
         return max(int(self._read(name).get("attempt", 0)) for name in (names.LAUNCH, names.STATUS)) or 1
 
-    def _kill_when_due(self, due: float) -> None:
+    def _kill_when_due(self, attempt: int, due: float) -> None:
         with suppress(LabkitError):  # deleted meanwhile, which is as good as cancelled
-            while self.status().active:
+            while self.status().active and self._attempt() == attempt:  # a resume meanwhile is not ours to end
                 if time.monotonic() > due:
                     self._kill()
                     return

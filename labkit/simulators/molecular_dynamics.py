@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from ase import Atoms, units
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
-from pydantic import BaseModel, Field, model_validator
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from labkit.errors import InvalidTask, UnstableDynamics
-from labkit.runs import RunContext, Task, quantity
+from labkit.runs import RunContext, Task, problems, quantity
 from labkit.simulators.guards import Guard
 from labkit.simulators.integrators import Ensemble, Integrator
 from labkit.structures import StructureField
@@ -94,7 +94,7 @@ class MolecularDynamics(Task):
         temperature = self.temperature_K if self.initial_temperature_K is None else self.initial_temperature_K
         if not (self.keep_velocities and atoms.has("momenta")):
             rng = np.random.default_rng([self.seed, 1])
-            MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+            thermalize_momenta(atoms, temperature, rng=rng)
             Stationary(atoms, preserve_temperature=False)
             kinetic = atoms.get_kinetic_energy()
             if kinetic > 0:  # exactly the wanted temperature in the 3N - 3 momenta that are left
@@ -155,10 +155,12 @@ class _Trajectory:
 
     def _obey(self) -> None:
         context = self.context
-        context.raise_if_stopped()
+        if context.stop_requested():
+            self._checkpoint()
+            context.raise_if_stopped()
         if not context.controls_changed():
             return
-        controls = Controls.model_validate({k: v for k, v in context.controls().items() if k in Controls.model_fields})
+        controls = self._read_controls()
         if controls.temperature_K not in (None, self.target_K):
             self.target_K = float(controls.temperature_K)
             self.integrator.set_temperature(self.target_K)
@@ -168,7 +170,15 @@ class _Trajectory:
             context.log(f"step {self.step}: a frame every {self.frame_interval} steps from now on")
         self._checkpoint()
         context.pause_point()
-        context.raise_if_stopped()
+
+    def _read_controls(self) -> Controls:
+        wanted = {name: value for name, value in self.context.controls().items() if name in Controls.model_fields}
+        try:
+            return Controls.model_validate(wanted)
+        except ValidationError as error:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in problems(error).items())
+            self.context.log(f"step {self.step}: controls ignored ({reasons})")
+            return Controls()
 
     def _guard(self) -> None:
         limit = self.task.max_temperature_K or max(5000.0, 10 * self.target_K)

@@ -1,13 +1,14 @@
 """Turn partly filled sites into whole atoms, in the smallest supercell that keeps the composition.
 
 The number of cells is searched here; which of the sites are filled is decided by pymatgen's
-OrderDisorderedStructureTransformation (lowest Ewald energy by its fast algorithm), with oxidation states guessed from
-the composition.
+OrderDisorderedStructureTransformation (low Ewald energy; its fast search where there are few orders, site after site
+where there are many), with oxidation states guessed from the composition.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from labkit.structures.cif_sites import Site
 
 MAX_CELLS = 16
+MAX_ORDERS = 20_000
 MAX_SITES = 400  # the Ewald matrix grows with the square
 TOLERANCE = 0.005  # occupancies are printed with two or three digits
 
@@ -45,8 +47,8 @@ def order_smallest(sites: Sequence[Site], cell: np.ndarray, max_atoms: int) -> A
         supercell = primitive.make_supercell(_compact(primitive.lattice.matrix, n_cells), in_place=False)
         ordered, charged = _decide(supercell, counts)
     symbols = [site.specie.symbol for site in ordered]
-    atoms = Atoms(symbols, scaled_positions=ordered.frac_coords, cell=ordered.lattice.matrix, pbc=True)
-    how = "the lowest electrostatic energy that pymatgen found" if charged else "no charges, as none could be guessed"
+    atoms = Atoms(symbols, scaled_positions=ordered.frac_coords % 1.0, cell=ordered.lattice.matrix, pbc=True)
+    how = "by pymatgen's electrostatic energy" if charged else "without charges, as none could be guessed"
     atoms.info["mended"] = [
         f"Partly filled sites were ordered as {atoms.get_chemical_formula('metal')} in {n_cells} primitive cell"
         f"{'s' if n_cells > 1 else ''} ({how}): one of many possible orders."
@@ -95,6 +97,17 @@ def _compact(lattice: np.ndarray, n_cells: int) -> np.ndarray:
     return best
 
 
+def _n_orders(supercell: Any) -> int:
+    """Return in how many ways the sites can be filled."""
+    total = 1
+    for species, n_sites in _groups(supercell).items():
+        left = n_sites
+        for occupancy in species.values():
+            total *= math.comb(left, min(left, round(occupancy * n_sites)))
+            left -= round(occupancy * n_sites)
+    return total
+
+
 def _decide(supercell: Any, counts: Counter[str]) -> tuple[Any, bool]:
     from pymatgen.core import Composition
     from pymatgen.transformations.standard_transformations import OrderDisorderedStructureTransformation
@@ -106,7 +119,9 @@ def _decide(supercell: Any, counts: Counter[str]) -> tuple[Any, bool]:
     charged = bool(guesses)
     if charged:
         supercell.add_oxidation_state_by_element(guesses[0])
-    ordering = OrderDisorderedStructureTransformation(no_oxi_states=not charged)
+    # Up to here pymatgen's search ends within seconds; beyond it sites are decided one after the other.
+    few = _n_orders(supercell) <= MAX_ORDERS
+    ordering = OrderDisorderedStructureTransformation(algo=0 if few else 2, no_oxi_states=not charged)
     try:
         return ordering.apply_transformation(supercell), charged
     except ValueError as error:

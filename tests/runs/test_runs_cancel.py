@@ -6,6 +6,7 @@ import pytest
 
 from labkit.errors import LabkitError, RunCancelled
 from labkit.runs import Run
+from labkit.runs.run import KILL_AFTER_S
 from tests.runs.tasks_for_tests import Add, Sleepy, Walk
 
 
@@ -131,3 +132,13 @@ def test_the_clock_stands_still_in_a_pause():
     assert clock.elapsed() == pytest.approx(elapsed, abs=0.05)
     clock.report(1, 10)  # a new stage starts a new measurement
     assert clock.eta() is None
+
+
+def test_a_run_resumed_right_after_its_cancel_is_left_alone(store, until):
+    run = Walk(steps=100_000, nap_s=0.01).launch(store=store)
+    until(lambda: (run.status().step or 0) > 3)
+    run.cancel()
+    run.resume()
+    time.sleep(KILL_AFTER_S + 0.5)  # the cancel's own deadline passes while the second attempt is at work
+    assert run.state in ("queued", "running")
+    run.cancel()
