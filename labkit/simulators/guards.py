@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from vesin import NeighborList
 
 from labkit.errors import UnstableDynamics
 
@@ -67,6 +66,8 @@ class Guard:
             )
 
     def _contact(self, atoms: Atoms) -> tuple[int, int, float] | None:
+        from vesin import NeighborList  # brings torch along, which a launching notebook does not need
+
         periodic = atoms.pbc.tolist()
         cell = atoms.cell.complete().array if any(periodic) else np.zeros((3, 3))
         finder = NeighborList(cutoff=self.min_distance_A, full_list=False, n_threads=1)
