@@ -22,7 +22,7 @@ test: $(VENV)/ready-test ## set up, then all tests, notebooks and browser tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks
+	$(BIN)/python tests/notebooks/run_nbval.py
 
 bench: $(VENV)/ready-test ## speed against stock chgnet, as ratios (minutes)
 	$(BIN)/python tests/benchmarks/run_all.py
@@ -47,5 +47,5 @@ $(VENV)/ready-lab: $(VENV)/created pyproject.toml constraints.txt
 
 $(VENV)/ready-test: $(VENV)/ready-lab
 	$(INSTALL) --editable '.[test]'
-	$(BIN)/python tests/browser/setup_browser.py
+	$(BIN)/python tests/browser/prepare.py
 	@touch $@

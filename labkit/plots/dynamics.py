@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labkit.plots.axes import column, finish, new_axes, new_stack
-from labkit.plots.palette import ink
+from labkit.plots.palette import CYCLE, ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,14 +86,19 @@ def displacement(result: MSD, ax: Axes | None = None) -> Axes:
     return finish(ax, "lag time (ps)", "mean-squared displacement (Å²)")
 
 
-def rdf(result: RDF, ax: Axes | None = None, *, coordination: bool = False) -> Axes:
-    """Draw g(r) (no unit) against distance (Å); `coordination=True` adds the running number of neighbours on a second
-    axis.
+def rdf(result: RDF, ax: Axes | None = None, *, coordination: bool = False, label: str | None = None) -> Axes:
+    """Draw g(r) (no unit) against distance (Å).
+
+    Call it again with the same `ax` and another `label` to compare; `coordination=True` adds the running number of
+    neighbours on a second axis.
     """
     ax = new_axes(ax)
+    earlier = sum(not line.get_label().startswith("_") for line in ax.lines)
     pair = "–".join(result.pair) if result.pair else "all pairs"
-    ax.plot(result.r_A, result.g, color=ink(ax, "blue"), label=pair)
-    ax.axhline(1.0, color=ink(ax, "sky_blue"), linewidth=0.8, linestyle=":")
+    colour = ink(ax, "blue") if earlier == 0 else CYCLE[earlier % len(CYCLE)]
+    ax.plot(result.r_A, result.g, color=colour, label=label or pair)
+    if earlier == 0:
+        ax.axhline(1.0, color=ink(ax, "sky_blue"), linewidth=0.8, linestyle=":")
     ax.set_ylim(bottom=0)
     if coordination:
         twin = ax.twinx()

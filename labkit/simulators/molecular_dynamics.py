@@ -35,7 +35,7 @@ class MolecularDynamics(Task):
 
     structure: StructureField = Field("LiCoO2", description="Where the atoms start", validate_default=True)
     potential: str = Field("chgnet", description="Name or path of the potential that gives the forces")
-    ensemble: Ensemble = Field("NVT-Langevin", description="What is kept constant, and how")
+    ensemble: Ensemble = Field("NVT-Bussi", description="What is kept constant, and how; Langevin slows diffusion down")
     temperature_K: float = quantity(
         300.0, "K", "Target of the thermostat, and of the first velocities", ge=0, le=10_000
     )

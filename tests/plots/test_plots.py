@@ -196,3 +196,12 @@ def test_on_a_dark_page_the_curve_takes_the_lighter_blue(walk):
     with plots.style(dark=True):
         dark = plots.msd(walk).lines[0].get_color()
     assert (light, dark) == (plots.PALETTE["blue"], plots.PALETTE["sky_blue"])
+
+
+def test_two_radial_distribution_functions_on_one_pair_of_axes_differ_in_colour_and_name():
+    crystal = rdf(bulk("Cu", cubic=True), r_max_A=6.0)
+    ax = plots.rdf(crystal, label="crystal")
+    plots.rdf(crystal, ax=ax, label="melt")
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    assert [line.get_label() for line in named] == ["crystal", "melt"]
+    assert named[0].get_color() != named[1].get_color()
