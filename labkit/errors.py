@@ -1,6 +1,7 @@
 """The few errors that labkit raises on purpose.
 
-Each message names the input, the offending value, the limit and the next step, so that it can be shown beside the control that caused it.
+Each message names the input, the offending value, the limit and the next step, so that it can be shown beside the
+control that caused it.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Return pytest's exit status."""
     with tempfile.TemporaryDirectory(prefix="labkit-notebooks-") as folder:
-        environment = {**os.environ, "LABKIT_RUNS": folder, "OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        environment = {**os.environ, "LABKIT_RUNS": folder, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=120", "-p", "no:cacheprovider"]
         # The notebooks' kernels warn of their own accord (ipykernel over TCP): warnings are errors in tests/, not here.
         command += ["-W", "default", "--durations=5", str(REPOSITORY / "notebooks")]

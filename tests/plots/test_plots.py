@@ -199,7 +199,7 @@ def test_on_a_dark_page_the_curve_takes_the_lighter_blue(walk):
 
 
 def test_two_radial_distribution_functions_on_one_pair_of_axes_differ_in_colour_and_name():
-    crystal = rdf(bulk("Cu", cubic=True), r_max_A=6.0)
+    crystal = analysis.rdf(bulk("Cu", cubic=True), r_max_A=6.0)
     ax = plots.rdf(crystal, label="crystal")
     plots.rdf(crystal, ax=ax, label="melt")
     named = [line for line in ax.lines if not line.get_label().startswith("_")]
