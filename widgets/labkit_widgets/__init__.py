@@ -1,0 +1,32 @@
+"""The front end of labkit in a notebook: pick a structure, fill in a task, watch the run, read the curves.
+
+Widgets are thin: every number they show comes from `labkit`, everything shown can be had as an object in the next cell
+(`picker.structure`, `form.task`, `view.run`), and an error stands beside the control that caused it.
+"""
+
+from labkit_widgets.curves import Curves, LiveCurves
+from labkit_widgets.diffusion import DiffusionView
+from labkit_widgets.form import TaskForm
+from labkit_widgets.laboratory import Lab, lab
+from labkit_widgets.launcher import Launcher, RunPanel
+from labkit_widgets.picker import StructurePicker
+from labkit_widgets.run_browser import RunBrowser
+from labkit_widgets.run_view import RunView
+from labkit_widgets.trajectory import TrajectoryView
+from labkit_widgets.viewer import AtomsView
+
+__all__ = [
+    "AtomsView",
+    "Curves",
+    "DiffusionView",
+    "Lab",
+    "Launcher",
+    "LiveCurves",
+    "RunBrowser",
+    "RunPanel",
+    "RunView",
+    "StructurePicker",
+    "TaskForm",
+    "TrajectoryView",
+    "lab",
+]
