@@ -12,7 +12,8 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
 
 KEPT_CALCULATORS = 8
-_ASE_NAMES = {"energy": "energy", "forces": "forces", "stress": "stress", "magmoms": "magmoms"}
+# Some ASE calculators announce magnetic moments that they do not have; those that do get an adaptor of their own.
+PROPERTIES = ("energy", "forces", "stress")
 
 
 class ASEPotential(Potential):
@@ -34,12 +35,12 @@ class ASEPotential(Potential):
         self._calculators: OrderedDict[bytes, Calculator] = OrderedDict()
         self.name, self.level_of_theory, self.elements = name, level_of_theory, elements
         properties = factory().implemented_properties
-        self.implemented = tuple(name for name, theirs in _ASE_NAMES.items() if theirs in properties)
+        self.implemented = tuple(name for name in PROPERTIES if name in properties)
 
     def predict(self, structures: Sequence[Atoms], properties: Sequence[str] = DEFAULT_PROPERTIES) -> Prediction:
         """See `Potential.predict`; a stress that the calculator cannot give is NaN."""
         self.require(structures, [name for name in properties if name != "stress"])
-        energies, forces, stresses, magmoms = [], [], [], []
+        energies, forces, stresses = [], [], []
         for atoms in structures:
             work = atoms.copy()
             work.calc = self._calculator(atoms)
@@ -48,13 +49,10 @@ class ASEPotential(Potential):
                 forces.append(work.get_forces())
             if "stress" in properties:
                 stresses.append(self._stress(work))
-            if "magmoms" in properties:
-                magmoms.append(work.get_magnetic_moments())
         return Prediction(
             energies=np.array(energies, dtype=float),
             forces=forces if "forces" in properties else None,
             stresses=np.array(stresses).reshape(-1, 3, 3) if "stress" in properties else None,
-            magmoms=magmoms if "magmoms" in properties else None,
         )
 
     def _calculator(self, atoms: Atoms) -> Calculator:

@@ -15,7 +15,8 @@ from labkit.potentials.interface import Potential
 class PotentialCalculator(Calculator):
     """ASE's view of a labkit potential: energy (eV), forces (eV/Å), stress (eV/Å^3, Voigt order xx yy zz yz xz xy).
 
-    Only what is asked for is computed; forces come along with any energy, since dynamics always wants both.
+    Everything that the potential knows comes with the first question: one backward pass gives forces and stress,
+    and asking for them one after the other, as ASE's dynamics do, would pay twice.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "magmoms"]
@@ -36,10 +37,8 @@ class PotentialCalculator(Calculator):
     ) -> None:
         """Fill `results` for `atoms`; raises what the potential raises for a structure outside of its domain."""
         super().calculate(atoms, properties, system_changes)
-        wanted = {"energy", "forces"} | {name for name in properties or () if name in ("stress", "magmoms")}
-        if not np.all(self.atoms.pbc):
-            wanted.discard("stress")
-        prediction = self.potential.predict([self.atoms], tuple(sorted(wanted)))
+        wanted = [name for name in self.potential.implemented if name != "stress" or np.all(self.atoms.pbc)]
+        prediction = self.potential.predict([self.atoms], wanted)
         energy = float(prediction.energies[0])
         self.results.update(energy=energy, free_energy=energy, forces=prediction.forces[0])
         if prediction.stresses is not None:

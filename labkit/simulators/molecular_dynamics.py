@@ -23,6 +23,10 @@ from labkit.structures.field import to_dict
 MAX_TIMESTEP_FS = 10.0
 
 
+#: Steps left out of `steps_per_second`: the first ones fetch memory from the system.
+WARM_UP_STEPS = 2
+
+
 class Controls(BaseModel):
     """What may be changed while the dynamics runs; anything else in the controls is somebody else's business."""
 
@@ -124,11 +128,10 @@ class _Trajectory:
         self.target_K, self.frame_interval = task.temperature_K, task.frame_interval
         self.temperatures: list[float] = []
         self._resume()
-        self.first_step = self.step
+        self.first_step, self.warm_since = self.step, time.perf_counter()
 
     def integrate(self) -> dict[str, Any]:
         task, integrator = self.task, self.integrator
-        started = time.perf_counter()
         if self.step == 0:
             self._guard()
             self._report()
@@ -148,10 +151,11 @@ class _Trajectory:
                 self._keep_last_good(last)
                 raise
             self._report()
+            if self.step == self.first_step + WARM_UP_STEPS:
+                self.warm_since = time.perf_counter()
             if self.step % task.checkpoint_interval == 0 or self.step == task.steps:
                 self._checkpoint()
-        seconds = time.perf_counter() - started
-        return self._result((self.step - self.first_step) / seconds if seconds > 0 else 0.0)
+        return self._result()
 
     def _obey(self) -> None:
         context = self.context
@@ -245,7 +249,9 @@ class _Trajectory:
             self.integrator.set_temperature(self.target_K)
         self.context.log(f"continuing from the checkpoint at step {self.step}")
 
-    def _result(self, steps_per_second: float) -> dict[str, Any]:
+    def _result(self) -> dict[str, Any]:
+        warm_steps = self.step - self.first_step - WARM_UP_STEPS
+        seconds = time.perf_counter() - self.warm_since
         atoms = self.integrator.atoms
         final = self._frame(atoms)
         final.set_momenta(atoms.get_momenta())
@@ -254,6 +260,6 @@ class _Trajectory:
             "steps": self.step,
             "time_ps": self.step * self.task.timestep_fs / 1000,
             "mean_temperature_K": float(np.mean(self.temperatures)) if self.temperatures else None,
-            "steps_per_second": steps_per_second,
+            "steps_per_second": warm_steps / seconds if warm_steps > 0 else None,
             "final_structure": to_dict(final),
         }

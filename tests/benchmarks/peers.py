@@ -1,8 +1,7 @@
-"""Runs one side of a comparison in a process of its own, so that each has its own allocator, threads and imports.
+"""Runs one side of a comparison in a process of its own: own allocator, own threads, own imports.
 
-Called as `python -m tests.benchmarks.peers SIDE JOB ARGUMENT`; prints one line of JSON. Both sides get one torch thread.
+Called as `python -m tests.benchmarks.peers SIDE JOB ARGUMENT DEVICE`; prints one line of JSON.
 """
-
 from __future__ import annotations
 
 import contextlib
@@ -57,7 +56,7 @@ def labkit_dynamics(n_atoms: int, device: str) -> dict[str, Any]:
     """Steps per second of the MolecularDynamics task, with its guards, tables and checkpoints."""
     from labkit.simulators import MolecularDynamics
 
-    steps = 2 * _steps(n_atoms, device) + 2
+    steps = 4 * _steps(n_atoms, device)
     task = MolecularDynamics(
         structure=supercell(n_atoms), ensemble="NVT-Bussi", steps=steps, timestep_fs=2, device=device
     )

@@ -13,13 +13,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from labkit.runs.launcher import ENVIRONMENT
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def measure(side: str, job: str, argument: int, device: str, threads: int) -> dict[str, object]:
     """What one side says of one job."""
     with tempfile.TemporaryDirectory() as runs:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "LABKIT_RUNS": runs}
+        environment = {**os.environ, "LABKIT_RUNS": runs}
+        if side == "labkit":  # what `launch` gives to every worker process
+            environment |= ENVIRONMENT
+        environment["OMP_NUM_THREADS"] = str(threads)
         command = [sys.executable, "-m", "tests.benchmarks.peers", side, job, str(argument), device]
         shown = subprocess.run(
             command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True

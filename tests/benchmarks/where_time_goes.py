@@ -1,7 +1,7 @@
 """Where a CHGNet step spends its time: graph, forward, backward, and the kernels by their share.
 
-`python -m tests.benchmarks.where_time_goes [atoms]`; the share of matrix products says how far the step is from the limit
-that the processor's arithmetic sets.
+`python -m tests.benchmarks.where_time_goes [atoms]`; the share of matrix products says how far the step is from the
+limit that the processor's arithmetic sets.
 """
 
 from __future__ import annotations

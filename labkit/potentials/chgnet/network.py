@@ -86,7 +86,7 @@ class CHGNetNetwork(nn.Module):
     def _angle_features(
         self, fused: Fused, graph: PeriodicGraph, lines: LineGraph, short_distance: Tensor
     ) -> Tensor | None:
-        """Embedded angles (A, 64): the angle of (p, q) is that of (q, p), so only half of the cosines are expanded."""
+        """Embedded angles (A/2, 64): until the first update the angle of (p, q) is that of (q, p)."""
         half = lines.first.shape[0] // 2
         if half == 0:
             return None
@@ -95,7 +95,7 @@ class CHGNetNetwork(nn.Module):
         cosine = (directed.index_select(0, lines.first[:half]) * directed.index_select(0, lines.second[:half])).sum(1)
         angle = torch.acos(cosine * (1 - 1e-6))  # the published guard against an infinite derivative at 0 and π
         basis = fourier(angle, fused.angle_frequencies).to(fused.angle_embedding.dtype)
-        return (basis @ fused.angle_embedding).repeat(2, 1)
+        return basis @ fused.angle_embedding
 
     def _read_out(self, fused: Fused, graph: PeriodicGraph, atoms: Tensor) -> Tensor:
         if fused.read_out_norm is not None:
@@ -149,16 +149,16 @@ def _atom_convolution(
     branches = []
     for branch in (0, 1):
         from_pairs = torch.addmm(block.bias[branch], basis, block.basis[branch])
-        from_pairs = from_pairs.index_add(0, lines.short, update @ block.bond[branch])
+        from_pairs.index_add_(0, lines.short, update @ block.bond[branch])
         if block.from_settled is not None:
             from_pairs = from_pairs + bent * block.from_settled[branch]
         first = (atoms @ block.center[branch]).index_select(0, center)
         first += (atoms @ block.neighbour[branch]).index_select(0, neighbour)
-        first.view(2, *from_pairs.shape).add_(from_pairs)
-        branches.append(first)
+        # Not in place: an addition into a view would cost two more copies in the backward pass.
+        branches.append((first.view(2, *from_pairs.shape) + from_pairs).view(first.shape))
     message = block.tail(*branches)
     message = (message.view(2, *pair_weight.shape) * pair_weight).view(message.shape)
-    return atoms + functional.linear(torch.zeros_like(atoms).index_add(0, center, message), *block.out)
+    return atoms + functional.linear(torch.zeros_like(atoms).index_add_(0, center, message), *block.out)
 
 
 def _bond_convolution(
@@ -174,19 +174,21 @@ def _bond_convolution(
 ) -> tuple[Tensor, Tensor]:
     """e_ij += L0 Σ_k gate([e_ij, e_ik, a_ijk, v_i]) w_ij w_ik, then a_ijk += gate([...]) with the new bonds (ibid.).
 
-    atoms (N, 64), short (S, 64), angles (A, 64), bond_weight (2S, 64) of directed bonds -> (S, 64), (A, 64).
+    atoms (N, 64), short (S, 64), angles (A, 64) or the half (A/2, 64) that both orders share, bond_weight (2S, 64) of
+    directed bonds -> (S, 64), (A, 64).
     """
     at_center = atoms.index_select(0, lines.center)
     message = block.bond_tail(*_angle_first_layer(block.bond_first, lines, at_center, short, angles))
     message = message * bond_weight.index_select(0, lines.second)
     # w_ij is the same for all angles of bond ij: multiplied once, after the sum over k.
-    gathered = torch.zeros_like(bond_weight).index_add(0, lines.first, message) * bond_weight
+    gathered = torch.zeros_like(bond_weight).index_add_(0, lines.first, message) * bond_weight
     weight, bias = block.out
-    short = short + torch.zeros_like(short).index_add(0, lines.bond, gathered) @ weight.t()
+    short = short + torch.zeros_like(short).index_add_(0, lines.bond, gathered) @ weight.t()
     if bias is not None and bent is not None:
         short = short + bent.index_select(0, lines.short) * bias
     if update_angles:
-        angles = angles + block.angle_tail(*_angle_first_layer(block.angle_first, lines, at_center, short, angles))
+        change = block.angle_tail(*_angle_first_layer(block.angle_first, lines, at_center, short, angles))
+        angles = (change.view(-1, *angles.shape) + angles).view(change.shape)  # from here on both orders differ
     return short, angles
 
 
@@ -196,8 +198,8 @@ def _angle_first_layer(first: Any, lines: LineGraph, at_center: Tensor, short: T
     branches = []
     for branch in (0, 1):
         one = torch.addmm(directed @ first.one[branch], at_center, first.center[branch])
-        value = torch.addmm(first.bias[branch], angles, first.angle[branch])
-        value += one.index_select(0, lines.first)
+        value = one.index_select(0, lines.first)
         value += (directed @ first.other[branch]).index_select(0, lines.second)
-        branches.append(value)
+        from_angles = torch.addmm(first.bias[branch], angles, first.angle[branch])
+        branches.append((value.view(-1, *angles.shape) + from_angles).view(value.shape))
     return branches[0], branches[1]
