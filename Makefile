@@ -43,6 +43,8 @@ $(VENV)/created:
 
 $(VENV)/ready-lab: $(VENV)/created pyproject.toml constraints.txt
 	$(INSTALL) --editable .
+	@# Nothing phones home: JupyterLab neither asks about news nor looks for updates.
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@
 
 $(VENV)/ready-test: $(VENV)/ready-lab

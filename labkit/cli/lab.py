@@ -1,7 +1,8 @@
-"""`labkit lab` and `labkit app`: the welcome notebook of a checkout in JupyterLab, or as a web page without code."""
+"""`labkit lab` and `labkit app`: JupyterLab on the welcome notebook, or the laboratory as a web page without code."""
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +10,21 @@ from pathlib import Path
 import labkit
 from labkit.errors import LabkitError
 
-WELCOME = "00_welcome.ipynb"
+NOTEBOOKS = {"jupyterlab": "00_welcome.ipynb", "voila": "app.ipynb"}
+#: Extensions of JupyterLab and Notebook that Voila lists but cannot load; each would log an error in the browser.
+NOT_FOR_VOILA = [
+    "@jupyter-notebook/lab-extension",
+    "@voila-dashboards/jupyterlab-preview",
+    "jupyterlab-plotly",
+    "jupyterlab_pygments",
+]
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `lab` and `app` to the commands."""
     for name, server, text in (
         ("lab", "jupyterlab", "open JupyterLab on the welcome notebook"),
-        ("app", "voila", "open the welcome notebook as a web page, without code (Voila)"),
+        ("app", "voila", "open the laboratory as a web page, without code (Voila)"),
     ):
         parser = commands.add_parser(name, help=text)
         parser.add_argument("--notebook", type=Path, help="the notebook or folder to open instead")
@@ -42,18 +50,22 @@ def open_server(arguments: argparse.Namespace) -> int:
 def server_command(
     server: str, notebook: Path | None = None, no_browser: bool = False, port: int | None = None
 ) -> list[str]:
-    """The command that serves `notebook`, else the welcome notebook, else the current folder."""
-    target = notebook or welcome_notebook() or Path.cwd()
+    """The command that serves `notebook`, else the shipped one, else the current folder."""
+    target = notebook or shipped_notebook(server) or Path.cwd()
     if not target.exists():
         message = f"there is no {target} to open"
         raise LabkitError(message)
     command = [sys.executable, "-m", server, str(target)]
+    if server == "jupyterlab" and hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container root is all there is, and Jupyter would refuse to start
+    if server == "voila":
+        command.append(f"--VoilaConfiguration.extension_denylist={NOT_FOR_VOILA}")
     command += ["--no-browser"] if no_browser else []
     command += [f"--port={port}"] if port is not None else []
     return command
 
 
-def welcome_notebook() -> Path | None:
-    """The welcome notebook, when labkit runs from a checkout."""
-    path = Path(labkit.__file__).resolve().parents[1] / "notebooks" / WELCOME
+def shipped_notebook(server: str) -> Path | None:
+    """The notebook that `server` opens by itself, when labkit runs from a checkout."""
+    path = Path(labkit.__file__).resolve().parents[1] / "notebooks" / NOTEBOOKS[server]
     return path if path.is_file() else None

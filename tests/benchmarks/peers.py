@@ -2,6 +2,7 @@
 
 Called as `python -m tests.benchmarks.peers SIDE JOB ARGUMENT DEVICE`; prints one line of JSON.
 """
+
 from __future__ import annotations
 
 import contextlib

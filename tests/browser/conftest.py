@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from . import kernel6
-from .lab import CHROMIUM, CHROMIUM_FLAGS, HEIGHT, WIDTH, LabPage, Server
+from . import kernel6, prepare
+from .lab import CHROMIUM_FLAGS, HEIGHT, WIDTH, LabPage, Server
 
 KERNELS = {"ipykernel 7": "python3", "ipykernel 6": kernel6.NAME}
 
@@ -38,8 +38,11 @@ def browser():
     """One Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
+    path = prepare.find_chromium()
+    if path is None:
+        pytest.fail("there is no Chromium; run: python tests/browser/prepare.py")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 
@@ -48,7 +51,7 @@ def browser():
 def kernel(request) -> str:
     """The name of the kernel: every browser test runs on ipykernel 6 and 7."""
     if request.param == "ipykernel 6" and not kernel6.is_installed():
-        pytest.fail("ipykernel 6 is not installed beside the default kernel; run: python tests/browser/kernel6.py")
+        pytest.fail("ipykernel 6 is not installed beside the default kernel; run: python tests/browser/prepare.py")
     return KERNELS[request.param]
 
 

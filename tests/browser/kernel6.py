@@ -1,7 +1,7 @@
 """Installs the newest ipykernel 6 beside the default one, as the kernel `labkit-ipykernel6` of this environment.
 
 Whether a button answers while a cell runs differs between ipykernel 6 and 7, so the browser tests run on both.
-Run it once: `python tests/browser/kernel6.py`; it does nothing when the kernel is there already.
+Called by `prepare.py`; it does nothing when the kernel is there already.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def install() -> None:
     if is_installed():
         return
     target = ["--target", str(folder()), "--no-deps", "--upgrade", f"ipykernel=={VERSION}"]
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *target, "nest-asyncio"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *target, "nest-asyncio==1.6.0"], check=True)
     spec().parent.mkdir(parents=True, exist_ok=True)
     content = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -44,8 +44,3 @@ def install() -> None:
         "env": {"PYTHONPATH": str(folder())},
     }
     spec().write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    install()
-    print(f"kernel {NAME} (ipykernel {VERSION}) is ready")

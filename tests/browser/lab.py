@@ -17,8 +17,9 @@ import nbformat
 import numpy as np
 from PIL import Image
 
+from labkit.cli.lab import NOT_FOR_VOILA
+
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
-CHROMIUM = os.environ.get("LABKIT_CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--enable-unsafe-swiftshader",
@@ -27,13 +28,6 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-]
-# Extensions of JupyterLab and Notebook that Voila lists but cannot load; the lab needs none of them.
-NOT_FOR_VOILA = [
-    "@jupyter-notebook/lab-extension",
-    "@voila-dashboards/jupyterlab-preview",
-    "jupyterlab-plotly",
-    "jupyterlab_pygments",
 ]
 WIDTH, HEIGHT = 1440, 1000
 

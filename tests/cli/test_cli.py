@@ -146,11 +146,14 @@ def test_the_pins_are_those_of_the_checkout():
 
 
 def test_the_lab_opens_on_the_welcome_notebook_or_on_what_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     command = lab.server_command("jupyterlab", tmp_path, no_browser=True, port=8899)
     assert command[1:] == ["-m", "jupyterlab", str(tmp_path), "--no-browser", "--port=8899"]
-    monkeypatch.setattr(lab, "welcome_notebook", lambda: None)
+    monkeypatch.setattr(lab, "shipped_notebook", lambda server: None)
     monkeypatch.chdir(tmp_path)
-    assert lab.server_command("voila")[2:] == ["voila", str(tmp_path)]
+    assert lab.server_command("voila")[2:4] == ["voila", str(tmp_path)]
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert "--allow-root" in lab.server_command("jupyterlab")
     assert main(["lab", "--notebook", "nowhere.ipynb"]) == 1
     assert "there is no nowhere.ipynb to open" in capsys.readouterr().err
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

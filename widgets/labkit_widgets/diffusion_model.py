@@ -93,7 +93,7 @@ class DiffusionModel:
         results = []
         for species in self.choose_species(frames[0]):
             try:
-                curve = analysis.msd(frames, timestep_fs=spacing_fs, species=species)
+                curve = analysis.msd(frames, timestep_fs=spacing_fs, species=species, wrapped=False)
             except (ValueError, ArithmeticError) as error:
                 results.append(SpeciesResult(species, np.empty(0), np.empty(0), None, str(error)))
                 continue
