@@ -18,6 +18,7 @@ from labkit.structures.check import ask_for_budget
 
 SHORTEST_LINE = len("H 0 0 0")
 MAX_COLUMNS = 200
+MAX_FRAMES = 10_000  # a few seconds of parsing; longer trajectories are runs, and runs are read frame by frame
 
 
 def read_xyz_frames(text: str, label: str, max_atoms: int) -> list[Atoms]:
@@ -34,6 +35,8 @@ def read_xyz_frames(text: str, label: str, max_atoms: int) -> list[Atoms]:
             at += 1
             continue
         try:
+            if len(frames) == MAX_FRAMES:
+                raise UnreadableFile(f"{label} has more than {MAX_FRAMES:,} frames. Thin it out or split it.")
             n_atoms = _atom_count(lines, at, bytes_left, len(frames), label)
             ask_for_budget(n_atoms, max_atoms)
             block = lines[at : at + n_atoms + 2]
