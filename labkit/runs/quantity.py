@@ -17,10 +17,12 @@ def quantity(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    label: str | None = None,
     **more: Any,
 ) -> Any:
     """Return a pydantic field with `unit` and `description` (one line) and inclusive (ge, le) or open (gt, lt) bounds.
 
-    `default=...` makes it required; `more` goes to `pydantic.Field`.
+    `default=...` makes it required; `label` is what a form calls it, if not its name; `more` goes to `pydantic.Field`.
     """
-    return Field(default, description=description, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra={"unit": unit}, **more)
+    extra: dict[str, Any] = {"unit": unit} if label is None else {"unit": unit, "label": label}
+    return Field(default, description=description, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra, **more)

@@ -30,7 +30,9 @@ class Relaxation(Task):
     )
     potential: str = Field("chgnet", description="Name or path of the potential that gives the forces")
     relax_cell: bool = Field(True, description="Relax the cell too (periodic structures only)")
-    fmax_eV_A: float = quantity(0.05, "eV/Å", "Converged when no generalised force is larger than this", gt=0, le=10)
+    fmax_eV_A: float = quantity(
+        0.05, "eV/Å", "Converged when no generalised force is larger than this", gt=0, le=10, label="Largest force"
+    )
     pressure_GPa: float = quantity(0.0, "GPa", "External pressure on the cell; positive compresses", ge=-100, le=1000)
     max_steps: int = quantity(500, "steps", "Give a structure up after so many steps", ge=1, le=1_000_000)
     frame_interval: int = quantity(1, "steps", "With one structure: a frame every so many steps", ge=1)

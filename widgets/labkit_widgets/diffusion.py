@@ -88,9 +88,10 @@ class DiffusionView(Panel):
             if one.diffusion is None:
                 blocks.append(theme.message(in_words(one), "info"))
                 continue
-            blocks.append(f"<div><b>{theme.escape(in_words(one))}</b></div>")
-            if one.diffusion.warning:
-                blocks.append(f"<div>{muted(one.diffusion.warning)}</div>")
+            if one.diffusion.warning:  # a number that is not to be trusted yet does not stand in bold
+                blocks.append(f"<div>{muted(f'preliminary: {in_words(one)}; {one.diffusion.warning}')}</div>")
+            else:
+                blocks.append(f"<div><b>{theme.escape(in_words(one))}</b></div>")
         self.text.value = "".join(blocks)
 
     def on_tick_error(self, error: Exception) -> None:
