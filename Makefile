@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 # Linux without an NVIDIA GPU takes the CPU build of torch: the default one brings gigabytes of CUDA.
+TORCH := $(shell grep '^torch==' constraints.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
@@ -37,7 +38,7 @@ $(VENV)/created:
 	$(PIP) install --quiet --upgrade pip
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1; then \
 		echo "no NVIDIA GPU: taking the CPU build of torch"; \
-		$(PIP) install --quiet --no-deps --retries 0 --index-url $(TORCH_CPU_INDEX) torch==2.13.0 \
+		$(PIP) install --quiet --no-deps --retries 0 --index-url $(TORCH_CPU_INDEX) $(TORCH) \
 			|| echo "the CPU index did not answer: pip will choose the build of torch"; fi
 	@touch $@
 

@@ -38,7 +38,7 @@ class UnsupportedElement(InvalidStructure):
     """An element that the chosen potential was never trained on."""
 
 
-class BudgetExceeded(LabkitError):
+class BudgetExceeded(LabkitError, ValueError):
     """Work that is larger than the budget: it must be asked for with a larger one."""
 
 

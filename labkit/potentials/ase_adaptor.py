@@ -43,6 +43,7 @@ class ASEPotential(Potential):
         energies, forces, stresses = [], [], []
         for atoms in structures:
             work = atoms.copy()
+            work.set_constraint()  # the physical force is wanted; what is held fixed is not the potential's business
             work.calc = self._calculator(atoms)
             energies.append(work.get_potential_energy())
             if "forces" in properties:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,28 @@ _NAMED = {
 }
 
 
+#: "package.module:name" of something that, called without arguments, gives an ASE calculator or a Potential.
+_ADDRESS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _from_address(address: str) -> Potential:
+    from labkit.potentials.ase_adaptor import ASEPotential
+
+    module, _, name = address.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"the potential {address} cannot be imported ({error}); install what defines it.") from error
+    made = factory()
+    if isinstance(made, Potential):
+        return made
+    if not hasattr(made, "implemented_properties"):
+        raise ValueError(
+            f"{address} gives {type(made).__name__}, which is neither a labkit potential nor an ASE calculator."
+        )
+    return ASEPotential(factory, name=address, level_of_theory=address)
+
+
 def names() -> list[str]:
     """Names that `load` knows."""
     return list(_NAMED)
@@ -71,13 +95,17 @@ def describe(name: str) -> str:
 
 
 def load(name_or_path: str | Path, device: str = "auto") -> Potential:
-    """Open a potential by name (see `names`) or from a folder that `Potential.save` wrote.
+    """Open a potential by name (see `names`), from a folder that `Potential.save` wrote, or any ASE calculator.
 
+    An ASE calculator is named by the address of what makes it, "ase.calculators.emt:EMT" say, or a function in a module
+    of your own: worker processes import it too.
     device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps". Raises ValueError for a name that is neither
     known nor a saved potential; nothing is downloaded.
     """
     if str(name_or_path) in _NAMED:
         return _NAMED[str(name_or_path)].load(device)
+    if _ADDRESS.fullmatch(str(name_or_path)):
+        return _from_address(str(name_or_path))
     path = Path(name_or_path)
     if (path / "potential.json").is_file():
         kind = json.loads((path / "potential.json").read_text(encoding="utf-8")).get("kind")

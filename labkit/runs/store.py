@@ -30,11 +30,11 @@ class Store:
 
     def runs(self, state: str | None = None, kind: str | None = None, text: str | None = None) -> list[Run]:
         """The runs, newest first, filtered by state, by kind of task, or by a text in their id or name."""
-        return self._scan(state, kind, text)[0]
+        return self.scan(state, kind, text)[0]
 
     def broken(self) -> list[tuple[Path, str]]:
         """The folders that cannot be read as runs, each with the reason."""
-        return self._scan(None, None, None)[1]
+        return self.scan(None, None, None)[1]
 
     def get(self, run_id: str) -> Run:
         """Open the run whose id is, or alone contains, `run_id`; raises LabkitError when there is none or several."""
@@ -73,9 +73,14 @@ class Store:
         Raises RunLocked for an active run, LabkitError for a folder that is not a run of this store.
         """
         run = self.get(run) if isinstance(run, str) else run
+        if run.folder.parent.resolve() != self.root.resolve():
+            raise LabkitError(f"run {run.id} is not of this store ({self.root}); delete it with run.delete()")
         delete_run(run, force=force)
 
-    def _scan(self, state: str | None, kind: str | None, text: str | None) -> tuple[list[Run], list[tuple[Path, str]]]:
+    def scan(
+        self, state: str | None = None, kind: str | None = None, text: str | None = None
+    ) -> tuple[list[Run], list[tuple[Path, str]]]:
+        """What `runs` and `broken` give, in one look at the folders."""
         runs: list[Run] = []
         broken: list[tuple[Path, str]] = []
         try:

@@ -6,7 +6,7 @@ by one; only the force evaluations are shared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,6 @@ class FireState:
     dt: float = DT_START
     alpha: float = ALPHA_START
     positive_steps: int = 0
-    extra: dict[str, float] = field(default_factory=dict)
 
     def displacement(self, forces: np.ndarray) -> np.ndarray:
         """The next move (rows, 3) from the present generalised forces (rows, 3); mass one, as in ASE.

@@ -12,8 +12,9 @@ from ase import Atoms, units
 from ase.md.velocitydistribution import Stationary, thermalize_momenta
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from labkit.errors import InvalidTask, UnstableDynamics
+from labkit.errors import InvalidStructure, InvalidTask, UnstableDynamics
 from labkit.runs import RunContext, Task, problems, quantity
+from labkit.runs.tables import read_table
 from labkit.simulators.guards import Guard
 from labkit.simulators.integrators import Ensemble, Integrator
 from labkit.structures import StructureField
@@ -25,6 +26,11 @@ MAX_TIMESTEP_FS = 10.0
 
 #: Steps left out of `steps_per_second`: the first ones fetch memory from the system.
 WARM_UP_STEPS = 2
+
+
+def _require_reachable(ensemble: str, temperature_K: float) -> None:
+    if temperature_K == 0 and ensemble not in ("NVE", "NVT-Langevin"):
+        raise InvalidTask(f"{ensemble} cannot reach 0 K; choose NVT-Langevin, or a temperature above zero.")
 
 
 class Controls(BaseModel):
@@ -76,8 +82,7 @@ class MolecularDynamics(Task):
             raise InvalidTask(
                 f"{self.ensemble} needs a cell that is periodic in all directions; choose NVT for a molecule."
             )
-        if self.ensemble not in ("NVE", "NVT-Langevin") and self.temperature_K == 0:
-            raise InvalidTask(f"{self.ensemble} cannot reach 0 K; choose NVT-Langevin, or a temperature above zero.")
+        _require_reachable(self.ensemble, self.temperature_K)
         return self
 
     def label(self) -> str:
@@ -126,7 +131,6 @@ class _Trajectory:
         self.task, self.context, self.integrator = task, context, integrator
         self.step, self.first_step = 0, 0
         self.target_K, self.frame_interval = task.temperature_K, task.frame_interval
-        self.temperatures: list[float] = []
         self._resume()
         self.first_step, self.warm_since = self.step, time.perf_counter()
 
@@ -150,6 +154,10 @@ class _Trajectory:
             except UnstableDynamics:
                 self._keep_last_good(last)
                 raise
+            except InvalidStructure as error:  # the atoms left the potential's domain within this step
+                self._keep_last_good(last)
+                message = f"step {self.step}: {error}"
+                raise UnstableDynamics(message, step=self.step, cause="outside of the potential's domain") from error
             self._report()
             if self.step == self.first_step + WARM_UP_STEPS:
                 self.warm_since = time.perf_counter()
@@ -164,7 +172,16 @@ class _Trajectory:
             context.raise_if_stopped()
         if not context.controls_changed():
             return
-        controls = self._read_controls()
+        self._apply_controls()
+        self._checkpoint()
+        paused_since = time.perf_counter()
+        context.pause_point()
+        self.warm_since += time.perf_counter() - paused_since
+        self._apply_controls()  # what was changed while paused counts too
+        self._checkpoint()
+
+    def _apply_controls(self) -> None:
+        context, controls = self.context, self._read_controls()
         if controls.temperature_K not in (None, self.target_K):
             self.target_K = float(controls.temperature_K)
             self.integrator.set_temperature(self.target_K)
@@ -172,13 +189,17 @@ class _Trajectory:
         if controls.frame_interval not in (None, self.frame_interval):
             self.frame_interval = int(controls.frame_interval)
             context.log(f"step {self.step}: a frame every {self.frame_interval} steps from now on")
-        self._checkpoint()
-        context.pause_point()
 
     def _read_controls(self) -> Controls:
         wanted = {name: value for name, value in self.context.controls().items() if name in Controls.model_fields}
         try:
-            return Controls.model_validate(wanted)
+            controls = Controls.model_validate(wanted)
+            if controls.temperature_K is not None:
+                _require_reachable(self.task.ensemble, controls.temperature_K)
+            return controls
+        except InvalidTask as error:
+            self.context.log(f"step {self.step}: temperature_K ignored ({error})")
+            return controls.model_copy(update={"temperature_K": None})
         except ValidationError as error:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in problems(error).items())
             self.context.log(f"step {self.step}: controls ignored ({reasons})")
@@ -191,8 +212,6 @@ class _Trajectory:
     def _report(self) -> None:
         task, atoms, step = self.task, self.integrator.atoms, self.step
         temperature = self.integrator.temperature_K()
-        if 2 * step >= task.steps:
-            self.temperatures.append(temperature)
         if step % task.table_interval == 0 or step == task.steps:
             self.context.row("thermo", step, **self._thermo(temperature))
         if step % self.frame_interval == 0 or step == task.steps:
@@ -249,6 +268,11 @@ class _Trajectory:
             self.integrator.set_temperature(self.target_K)
         self.context.log(f"continuing from the checkpoint at step {self.step}")
 
+    def _mean_temperature(self) -> float:
+        """Mean over the second half of the run, K; from the table, which knows the earlier attempts too."""
+        table = read_table(self.context.folder / "thermo.csv")
+        return float(table.loc[table["step"] >= self.task.steps / 2, "temperature_K"].mean())
+
     def _result(self) -> dict[str, Any]:
         warm_steps = self.step - self.first_step - WARM_UP_STEPS
         seconds = time.perf_counter() - self.warm_since
@@ -259,7 +283,7 @@ class _Trajectory:
         return {
             "steps": self.step,
             "time_ps": self.step * self.task.timestep_fs / 1000,
-            "mean_temperature_K": float(np.mean(self.temperatures)) if self.temperatures else None,
+            "mean_temperature_K": self._mean_temperature(),
             "steps_per_second": warm_steps / seconds if warm_steps > 0 else None,
             "final_structure": to_dict(final),
         }

@@ -93,6 +93,12 @@ def as_structure(value: Any, *, max_atoms: int = MAX_ATOMS) -> Atoms:
         return named(value)
     if isinstance(value, dict):
         value = from_dict(value)
+    if isinstance(value, Atoms) and value.constraints:
+        kinds = ", ".join(sorted({type(constraint).__name__ for constraint in value.constraints}))
+        raise InvalidStructure(
+            f"The structure carries the constraint {kinds}, which a run would not keep. "
+            "Remove it with atoms.set_constraint(), or move the atoms with ASE itself."
+        )
     return check(value, max_atoms=max_atoms)
 
 

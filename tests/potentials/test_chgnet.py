@@ -11,6 +11,7 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixAtoms
 
 from labkit.errors import InvalidStructure
 from labkit.potentials import load
@@ -119,3 +120,20 @@ def test_python_still_warns_after_chgnet_was_loaded():
     )
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "UserWarning: heard" in ended.stderr
+
+
+def test_any_ase_calculator_is_a_potential_by_its_address():
+    potential = load("ase.calculators.emt:EMT")
+    atoms = structures.rattled_copper()
+    assert potential.predict([atoms]).energies == pytest.approx(load("emt").predict([atoms]).energies)
+    with pytest.raises(ValueError, match="cannot be imported"):
+        load("ase.calculators.emt:Nonsense")
+    with pytest.raises(ValueError, match="neither a labkit potential nor an ASE calculator"):
+        load("builtins:dict")
+
+
+def test_a_potential_gives_the_physical_force_on_fixed_atoms_too():
+    atoms = structures.rattled_copper()
+    free = load("emt").predict([atoms]).forces[0]
+    atoms.set_constraint(FixAtoms([0]))
+    assert load("emt").predict([atoms]).forces[0] == pytest.approx(free)

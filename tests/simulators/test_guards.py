@@ -94,16 +94,25 @@ class NaNAfter(Calculator):
         self.results = {"energy": 0.0, "forces": np.full((len(atoms), 3), value)}
 
 
-def test_nan_in_the_middle_of_a_run_is_never_written_to_the_trajectory(tmp_path, monkeypatch):
-    from labkit.potentials import registry
-    from labkit.potentials.ase_adaptor import ASEPotential
-
-    def broken(device):
-        return ASEPotential(NaNAfter, name="broken", level_of_theory="none")
-
-    monkeypatch.setitem(registry._NAMED, "broken", registry._Named("breaks", broken))
-    task = MolecularDynamics(structure=copper(), potential="broken", ensemble="NVE", steps=50, frame_interval=1)
+def test_nan_in_the_middle_of_a_run_is_never_written_to_the_trajectory(tmp_path):
+    task = MolecularDynamics(
+        structure=copper(), potential=f"{__name__}:NaNAfter", ensemble="NVE", steps=50, frame_interval=1
+    )
     with pytest.raises(UnstableDynamics, match="no longer a finite number"):
         task.run(store=tmp_path)
     (run,) = Store(tmp_path).runs()
     assert all(np.isfinite(frame.positions).all() for frame in run.frames())
+
+
+def test_atoms_that_leave_the_potential_s_domain_end_the_run_with_the_last_good_frame(tmp_path):
+    pair = Atoms("LiCl", positions=[[0, 0, 0], [0, 0, 5.9]])
+    pair.set_momenta([[0, 0, -20], [0, 0, 20]])
+    task = MolecularDynamics(
+        structure=pair, potential="chgnet", ensemble="NVE", keep_velocities=True, steps=200, max_temperature_K=1e6
+    )
+    with pytest.raises(UnstableDynamics, match=r"step \d+: atom 0 \(Li\).*no neighbour within 6 Å"):
+        task.run(store=tmp_path)
+    (run,) = Store(tmp_path).runs()
+    distances = [frame.get_distance(0, 1) for frame in run.frames()]
+    assert max(distances) <= 6.0
+    assert run.json("last_good")["symbols"] == ["Li", "Cl"]

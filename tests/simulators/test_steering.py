@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from labkit.runs import RunContext
 from labkit.simulators import MolecularDynamics
 from labkit.simulators.integrators import STATE
 
@@ -131,5 +130,23 @@ def test_controls_nobody_understands_do_not_stop_the_dynamics(tmp_path):
     run.cancel()
 
 
-def test_the_context_type_is_public():
-    assert RunContext.__doc__
+def test_what_is_changed_while_paused_holds_afterwards(tmp_path):
+    run = task(ensemble="NVT-Langevin", steps=100_000).launch(store=tmp_path)
+    wait_for(lambda: run.n_frames >= 3)
+    run.pause()
+    wait_for(lambda: run.state == "paused")
+    run.set_controls(temperature_K=640)
+    run.unpause()
+    wait_for(lambda: run.table("thermo")["target_temperature_K"].iloc[-1] == 640)
+    run.cancel()
+
+
+def test_a_target_that_the_thermostat_cannot_reach_is_ignored_and_said(tmp_path):
+    run = task(ensemble="NVT-Nose-Hoover", steps=100_000).launch(store=tmp_path)
+    wait_for(lambda: run.n_frames >= 3)
+    run.set_controls(temperature_K=0, frame_interval=5)
+    wait_for(lambda: "cannot reach 0 K" in run.log())
+    held = run.n_frames
+    wait_for(lambda: run.n_frames > held + 3)
+    assert run.frame(-1).info["step"] - run.frame(-2).info["step"] == 5
+    run.cancel()

@@ -225,6 +225,6 @@ def test_damaged_trajectories_give_atoms_or_a_named_error(at, junk):
 
 def test_a_file_with_too_many_frames_offers_the_first_ones(monkeypatch):
     monkeypatch.setattr("labkit.structures.read_xyz.MAX_FRAMES", 3)
-    with pytest.raises(UnreadableFile, match="more than 3 frames.*Thin it out") as caught:
+    with pytest.raises(UnreadableFile, match=r"more than 3 frames.*Thin it out") as caught:
         read("1\n\nCu 0 0 0\n" * 5, format="xyz")
     assert len(caught.value.frames) == 3

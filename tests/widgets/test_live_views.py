@@ -156,15 +156,24 @@ def test_the_diffusion_model_reads_each_frame_once_and_names_the_error(finished)
     assert model.frames()[1] == 2.0
 
 
-def test_frames_at_unequal_times_are_thinned_to_equal_ones(finished):
+@pytest.mark.parametrize(
+    ("steps", "kept", "spacing_fs"),
+    [
+        ([0, 1, 2, 3, 4, 6, 8, 10], [0, 2, 4, 6, 8, 10], 4.0),
+        ([0, 10, 20, 30, 45, 60, 75, 90], [0, 30, 60, 90], 60.0),
+        ([0, 7, 14, 24, 34, 44, 54, 64], [14, 24, 34, 44, 54, 64], 20.0),
+    ],
+    ids=["doubled", "without a common interval but with a common multiple", "the longest even stretch"],
+)
+def test_frames_at_unequal_times_are_thinned_to_equal_ones(finished, steps, kept, spacing_fs):
     model = DiffusionModel(finished)
-    for step in [0, 1, 2, 3, 4, 6, 8, 10]:
+    for step in steps:
         atoms = crystal(8)
         atoms.info["step"] = step
         model._frames.append(atoms)
     frames, spacing = model.frames()
-    assert [one.info["step"] for one in frames] == [0, 2, 4, 6, 8, 10]
-    assert spacing == 4.0
+    assert [one.info["step"] for one in frames] == kept
+    assert spacing == spacing_fs
 
 
 def test_a_diffusion_view_waits_with_a_sentence_until_there_are_enough_frames(store):

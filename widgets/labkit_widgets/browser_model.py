@@ -42,7 +42,8 @@ class BrowserModel:
 
     def refresh(self) -> bool:
         """Read the store; True when the rows, the kinds or the broken folders differ from before."""
-        everything = [(run, _row(run)) for run in self.store.runs()]
+        runs, broken = self.store.scan()
+        everything = [(run, _row(run)) for run in runs]
         words = self.text.lower().split()
 
         def wanted(row: RunRow) -> bool:
@@ -55,7 +56,7 @@ class BrowserModel:
         self.rows = [row for _, row in everything if wanted(row)]
         self.runs = {row.id: run for run, row in everything}
         self.kinds = tuple(sorted({row.kind for _, row in everything}))
-        self.broken = self.store.broken()
+        self.broken = broken
         return before != (self.rows, self.broken, self.kinds)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INTERVAL_S = 0.3
+TABLES = ("thermo", "relaxation")
 _GREY = "#8a8f98"
 
 
@@ -72,9 +73,11 @@ class Curves(Panel):
 
 
 class LiveCurves(Curves):
-    """The curves of a run's table, drawn again while the run writes."""
+    """The curves of a run's table, drawn again while the run writes; by itself the first table that grows step by
+    step.
+    """
 
-    def __init__(self, run: Run, table: str = "thermo", *, height: int = 190, max_panels: int = 2) -> None:
+    def __init__(self, run: Run, table: str | None = None, *, height: int = 190, max_panels: int = 2) -> None:
         self.run, self.table = run, table
         self._rows = -1
         super().__init__(height=height, max_panels=max_panels)
@@ -83,13 +86,16 @@ class LiveCurves(Curves):
 
     def _poll(self) -> None:
         over = not self.run.status().active
-        if self.table in self.run.tables():
+        tables = self.run.tables()
+        if self.table is None:
+            self.table = next((name for name in TABLES if name in tables), None)
+        if self.table in tables:
             table = self.run.table(self.table)
             if len(table) != self._rows:
                 self._rows = len(table)
                 self.draw(table)
         elif over:
-            self.note.value = muted(f"this run wrote no table {self.table!r}")
+            self.note.value = muted(f"this run wrote no table {self.table or ' or '.join(TABLES)}")
         TICKER.pace(self._poll, IDLE_S if over else INTERVAL_S)
 
     def on_tick_error(self, error: Exception) -> None:

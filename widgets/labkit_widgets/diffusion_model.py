@@ -69,13 +69,8 @@ class DiffusionModel:
         if len(kept) < 2:
             return kept, self.timestep_fs
         steps = np.array([_step(one, i) for i, one in enumerate(kept)])
-        spacing = int(np.diff(steps).max())
-        chosen, wanted = [], int(steps[0])
-        for one, step in zip(kept, steps, strict=True):
-            if step == wanted:
-                chosen.append(one)
-                wanted += spacing
-        return chosen, spacing * self.timestep_fs
+        chosen, spacing = _equal_times(steps)
+        return [kept[index] for index in chosen], spacing * self.timestep_fs
 
     def choose_species(self, atoms: Atoms) -> list[str]:
         """Return the species to show: those asked for, else the likely mobile ones first, at most three."""
@@ -104,6 +99,29 @@ class DiffusionModel:
             half = max(2, len(curve.lag_fs) * 7 // 10)  # the last lags rest on a handful of origins
             results.append(SpeciesResult(species, curve.lag_fs[:half], curve.total_A2[:half], found, problem))
         return results
+
+
+def _equal_times(steps: np.ndarray) -> tuple[list[int], int]:
+    """Indices of frames at equal times that cover the longest time, and the spacing of their steps.
+
+    The frame interval may have been changed on the way: tried are each interval that occurs and their common
+    multiple, from the beginning and from every change on.
+    """
+    gaps = np.diff(steps)
+    where = {int(step): index for index, step in enumerate(steps)}
+    starts = [0, *(np.flatnonzero(np.diff(gaps)) + 1).tolist()]
+    spacings = sorted({*np.unique(gaps).tolist(), int(np.lcm.reduce(np.unique(gaps)))})
+    best: list[int] = [0]
+    covered, chosen_spacing = 0, int(gaps[0])
+    for spacing in spacings:
+        for start in starts:
+            found, step = [], int(steps[start])
+            while step in where:
+                found.append(where[step])
+                step += spacing
+            if (len(found) - 1) * spacing > covered:
+                best, covered, chosen_spacing = found, (len(found) - 1) * spacing, spacing
+    return best, chosen_spacing
 
 
 def _step(atoms: Atoms, index: int) -> int:

@@ -5,6 +5,7 @@ The table is kept up to date while it is open; folders that cannot be read are l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import ipywidgets as w
@@ -121,7 +122,11 @@ class RunBrowser(Panel):
         self._confirm.layout.display = "none"
 
     def _poll(self, force: bool = False) -> None:
-        if not self.model.refresh() and not force:
+        started = time.monotonic()
+        changed = self.model.refresh()
+        # A store of a thousand runs takes a while to read: at most a twentieth of the ticker's time goes into it.
+        TICKER.pace(self._poll, max(INTERVAL_S, 20 * (time.monotonic() - started)))
+        if not changed and not force:
             return
         chosen = self.run.id if self.run is not None else None
         ids = [row.id for row in self.model.rows]

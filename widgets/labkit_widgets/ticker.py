@@ -6,11 +6,12 @@ An exception does not vanish: it is handed to the view's `on_tick_error`, which 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 SHORTEST_S = 0.05
@@ -19,10 +20,9 @@ IDLE_S = 2.0  # how often a view looks whether a run that was over has been resu
 
 @dataclass
 class _Subscriber:
-    method: weakref.WeakMethod
+    method: Callable[[], Callable[[], None] | None]  # a weak reference, or what says that the view is gone
     interval_s: float
     due: float = 0.0
-    errors: list[BaseException] = field(default_factory=list)
 
 
 def _is_closed(owner: Any) -> bool:
@@ -99,10 +99,14 @@ class Ticker:
         try:
             method()
         except Exception as error:
-            subscriber.errors.append(error)
             report = getattr(method.__self__, "on_tick_error", None)
-            if report is not None:
-                report(error)
+            try:
+                if report is not None:
+                    report(error)
+            except Exception:
+                # The view cannot even show its error: it is dropped, and the others go on.
+                logging.getLogger(__name__).exception("a view could not show its error")
+                subscriber.method = lambda: None
 
 
 TICKER = Ticker()
