@@ -27,17 +27,22 @@ def check(atoms: Atoms, *, min_distance_A: float = 0.6, max_atoms: int = MAX_ATO
     absent when nothing was). ``wrap=False`` keeps positions as they are, for the frames of an unwrapped trajectory. The
     calculator is dropped.
 
-    Raises InvalidStructure with every reason, or BudgetExceeded when there are more than `max_atoms` atoms.
+    Raises InvalidStructure with every reason, or BudgetExceeded when there are more than `max_atoms` atoms; a larger
+    budget is remembered in ``info["max_atoms"]``, so that it is asked for only once.
     """
     if not isinstance(atoms, Atoms):
         raise InvalidStructure(f"A structure must be an ase.Atoms object, not {type(atoms).__name__}.")
+    max_atoms = max(max_atoms, int(atoms.info.get("max_atoms", 0)))
     ask_for_budget(len(atoms), max_atoms)
     reasons = [*_atom_faults(atoms), *_cell_faults(atoms), *_occupancy_faults(atoms)]
     if not reasons and min_distance_A > 0:
         reasons += _overlaps(atoms, min_distance_A)
     if reasons:
         raise InvalidStructure(reasons)
-    return _mended(atoms, wrap)
+    checked = _mended(atoms, wrap)
+    if max_atoms > MAX_ATOMS:
+        checked.info["max_atoms"] = int(max_atoms)  # asked for once, it holds for builders and tasks that follow
+    return checked
 
 
 def ask_for_budget(n_atoms: int, max_atoms: int = MAX_ATOMS) -> None:
@@ -47,7 +52,7 @@ def ask_for_budget(n_atoms: int, max_atoms: int = MAX_ATOMS) -> None:
             f"{n_atoms:,} atoms are {n_atoms / max_atoms:.3g} times the limit of {max_atoms:,}; time and memory "
             "grow at least in "
             f"proportion (positions and forces of one frame alone: {n_atoms * 48 / 1e6:,.0f} MB). "
-            f"Take a smaller cell, or pass max_atoms={n_atoms} if you mean it."
+            f"Take a smaller cell, or pass max_atoms={n_atoms} to the builder or to structures.check if you mean it."
         )
 
 

@@ -16,7 +16,7 @@ from labkit.structures.library import named
 
 # Per-atom data that a simulation starts from; anything else of an Atoms object is not part of a task.
 ARRAYS = ("momenta", "initial_magmoms", "initial_charges", "tags", "masses")
-_KEYS = {"symbols", "positions", "cell", "pbc", "name", "source", *ARRAYS}
+_KEYS = {"symbols", "positions", "cell", "pbc", "name", "source", "max_atoms", *ARRAYS}
 
 
 def to_dict(atoms: Atoms) -> dict[str, Any]:
@@ -32,6 +32,8 @@ def to_dict(atoms: Atoms) -> dict[str, Any]:
     }
     if "source" in atoms.info:
         data["source"] = str(atoms.info["source"])
+    if "max_atoms" in atoms.info:
+        data["max_atoms"] = int(atoms.info["max_atoms"])
     data.update({key: atoms.arrays[key].tolist() for key in ARRAYS if key in atoms.arrays})
     return data
 
@@ -73,6 +75,8 @@ def from_dict(data: dict[str, Any]) -> Atoms:
     for key in ARRAYS:
         if data.get(key) is not None:
             atoms.set_array(key, _array(data, key, (n_atoms,), (n_atoms, 3)), dtype=int if key == "tags" else float)
+    if isinstance(data.get("max_atoms"), int):
+        atoms.info["max_atoms"] = data["max_atoms"]
     atoms.info.update({key: str(data[key]) for key in ("name", "source") if data.get(key) is not None})
     return atoms
 

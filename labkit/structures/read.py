@@ -105,7 +105,7 @@ def _plain_info(frame: Atoms) -> Atoms:
         for key, value in plain.items()
         if isinstance(value, (int, float, str))
         and str(key).isidentifier()
-        and key not in ("name", "source", "mended", "occupancy")
+        and key not in ("name", "source", "mended", "occupancy", "max_atoms")
     }
     return frame
 

@@ -5,7 +5,6 @@ import shutil
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from .lab import HEIGHT, WIDTH, LabPage, Server, drawn_fraction
@@ -29,7 +28,12 @@ def test_the_welcome_notebook_runs_all_and_its_atoms_move(lab):
     answer = lab.cell_that_shows("DiffusionView")
     answer.get_by_text("D(Li) =").wait_for(timeout=60_000)
     lab.screenshot(f"welcome_answer_{lab.kernel}")
-    lab.ask("run.cancel()")
+    began = time.monotonic()
+    panel.locator(".lk-danger:enabled", has_text="Stop").click()
+    panel.locator(".lk-badge", has_text="cancelled").wait_for(timeout=10_000)
+    stopped = time.monotonic() - began
+    print(f"{lab.kernel}: Stop of CHGNet dynamics answered after {stopped:.2f} s")
+    assert stopped < 2.0
     assert lab.errors == []
     assert lab.outside() == []
 
@@ -40,9 +44,7 @@ def voila(tmp_path_factory):
     root, runs = folder / "pages", folder / "runs"
     root.mkdir()
     runs.mkdir()
-    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from labkit_widgets import lab\nlab()")])
-    page.metadata["kernelspec"] = {"name": "python3", "display_name": "python3", "language": "python"}
-    nbformat.write(page, root / "lab.ipynb")
+    shutil.copy(REPOSITORY / "notebooks" / "app.ipynb", root / "lab.ipynb")
     server = Server(root, runs, app="voila")
     yield server
     server.stop()

@@ -26,6 +26,30 @@ def wait_for(condition, seconds=30.0):
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("ensemble", ["NVE", "NVT-Langevin"])
+def test_a_killed_chgnet_run_resumes_to_the_trajectory_of_an_uninterrupted_one(tmp_path, ensemble):
+    work = MolecularDynamics(
+        structure="LiCl",
+        ensemble=ensemble,
+        temperature_K=600,
+        steps=100,
+        frame_interval=1,
+        checkpoint_interval=9,
+        device="cpu",
+    )
+    whole = work.launch(store=tmp_path).wait(120)
+    run = work.launch(store=tmp_path)
+    wait_for(lambda: run.n_frames >= 30)
+    os.kill(run.status().pid, signal.SIGKILL)
+    wait_for(lambda: run.state == "interrupted")
+    run.resume().wait(120)
+    frames, expected = run.frames(), whole.frames()
+    assert len(frames) == len(expected) == 101
+    assert (
+        max(np.abs(one.positions - other.positions).max() for one, other in zip(frames, expected, strict=True)) < 1e-6
+    )
+
+
 @pytest.mark.parametrize("ensemble", STATE)
 def test_a_killed_run_resumes_to_the_trajectory_of_an_uninterrupted_one(tmp_path, ensemble):
     work = task(ensemble=ensemble, steps=110, checkpoint_interval=7, thermostat_time_fs=30, barostat_time_fs=100)

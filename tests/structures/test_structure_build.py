@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from labkit import structures
 from labkit.errors import BudgetExceeded, InvalidStructure
 from labkit.structures.contacts import nearest_contacts
+from labkit.structures.field import to_dict
 
 CRYSTALS = [entry.name for entry in structures.entries() if entry.kind == "crystal"]
 named = structures.named
@@ -254,3 +255,12 @@ def test_an_impossible_slab_is_refused(plane, thickness, vacuum, sentence):
 def test_a_slab_obeys_the_budget():
     with pytest.raises(BudgetExceeded):
         structures.slab(named("Li6PS5Cl"), (1, 1, 1), 9000.0, 10.0)
+
+
+def test_a_larger_budget_is_asked_for_once_and_then_holds_for_builders_and_tasks():
+    copper = structures.named("Cu")
+    with pytest.raises(BudgetExceeded, match=r"23,328 atoms .* pass max_atoms=23328 to the builder"):
+        structures.repeat(copper, (18, 18, 18))
+    large = structures.repeat(copper, (18, 18, 18), max_atoms=30_000)
+    assert len(structures.vacancy(large, "Cu")) == 23_327
+    assert len(structures.as_structure(to_dict(large))) == 23_328

@@ -147,6 +147,18 @@ def test_the_readable_part_of_a_torn_trajectory_is_offered(picker):
     assert picker.structure.get_chemical_formula() == "Si8"
 
 
+def test_a_slider_reaches_every_frame_of_an_uploaded_trajectory(picker):
+    text = StringIO()
+    write(text, [bulk("Si", cubic=True), bulk("Cu", cubic=True), bulk("NaCl", "rocksalt", a=5.6)], format="extxyz")
+    picker.upload.take("three.xyz", text.getvalue().encode())
+    assert picker.structure.get_chemical_formula() == "ClNa"
+    assert (picker.upload.frame.layout.display, picker.upload.frame.value) == ("flex", 3)
+    picker.upload.frame.value = 2
+    assert picker.structure.get_chemical_formula() == "Cu4"
+    picker.upload.take("one.xyz", b"3\nwater\nO 0 0 0\nH 0 0.76 0.59\nH 0 -0.76 0.59\n")
+    assert picker.upload.frame.layout.display == "none"
+
+
 def test_overlapping_atoms_in_pasted_text_are_refused_with_the_pair(picker):
     picker.paste.text.value = "2\n\nO 0 0 0\nO 0 0 0.1\n"
     picker.paste.button.click()

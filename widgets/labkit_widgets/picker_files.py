@@ -37,10 +37,10 @@ class _Options(w.VBox):
         self.ordering = w.Checkbox(description="order partial occupancies", indent=False, tooltip=_ORDER_HELP)
         super().__init__([w.HBox([w.HTML("Format", layout=w.Layout(width="60px")), self.format]), self.ordering])
 
-    def read(self, source: bytes | str, filename: str | None) -> Atoms:
-        """Read a structure as the options say."""
+    def read(self, source: bytes | str, filename: str | None) -> list[Atoms]:
+        """Read all structures as the options say."""
         kind = FORMATS[self.format.value]
-        return structures.read(
+        return structures.read_frames(
             source, filename=filename, format=kind, ordering="smallest" if self.ordering.value else None
         )
 
@@ -61,7 +61,9 @@ class UploadPanel(w.VBox):
         note = w.HTML(
             f'<span class="lk-muted">CIF, POSCAR, xyz, extended xyz or ASE trajectory, up to {limit:.0f} MB</span>'
         )
-        super().__init__([note, self.button, self.options, self.name, self.offer_button])
+        self.frame = w.IntSlider(description="frame", layout=w.Layout(width="320px", display="none"))
+        super().__init__([note, self.button, self.options, self.name, self.frame, self.offer_button])
+        self.frame.observe(lambda _: self._take_frame(), "value")
         self.offer_button.on_click(lambda _: self._take_part())
         for option in (self.options.format, self.options.ordering):
             option.observe(lambda _: self._read(), "value")
@@ -70,6 +72,7 @@ class UploadPanel(w.VBox):
     def take(self, name: str, content: bytes) -> None:
         """Take a file as if it had been uploaded."""
         self.offer_button.layout.display = "none"
+        self.frame.layout.display = "none"
         self.name.value = f"<b>{theme.escape(name)}</b> <span class='lk-muted'>{len(content):,} bytes</span>"
         if len(content) > structures.MAX_BYTES:
             self._too_big(name, len(content))
@@ -96,7 +99,20 @@ class UploadPanel(w.VBox):
     def _read(self) -> None:
         if self._file is not None:
             name, content = self._file
-            self._choose(lambda: self.options.read(content, name), f"uploaded {name}", "")
+            self._choose(lambda: self._last_of(self.options.read(content, name)), f"uploaded {name}", "")
+
+    def _last_of(self, frames: list[Atoms]) -> Atoms:
+        self._frames, count = [], len(frames)  # empty while the slider moves by itself
+        self.frame.min, self.frame.max = 1, max(1, count)
+        self.frame.value = count
+        self.frame.layout.display = "flex" if count > 1 else "none"
+        self._frames = frames
+        return structures.check(frames[-1])
+
+    def _take_frame(self) -> None:
+        if self.frame.value <= len(self._frames) and self._file is not None:
+            number = self.frame.value
+            self._choose(lambda: structures.check(self._frames[number - 1]), f"frame {number} of {self._file[0]}", "")
 
     def _take_part(self) -> None:
         self.offer_button.layout.display = "none"
@@ -123,4 +139,4 @@ class PastePanel(w.VBox):
     def read(self) -> None:
         """Read the text as it stands."""
         text = self.text.value
-        self._choose(lambda: self.options.read(text, None), "pasted text", "")
+        self._choose(lambda: structures.check(self.options.read(text, None)[-1]), "pasted text", "")
