@@ -35,7 +35,7 @@ def bayesian_diffusion(
             "(or use method='block')."
         ) from missing
 
-    first = max(1, int(np.ceil(start_fs / result.timestep_fs - 1e-9)))
+    first = max(1, int(np.ceil(start_fs / result.frame_interval_fs - 1e-9)))
     lags = np.unique(np.linspace(first, result.n_frames - 1, _LAGS).round().astype(int))
     axes = ["xyz".index(letter) for letter in directions]
     displacements = (result.positions_A[1:] - result.positions_A[:1])[:, :, axes]
@@ -43,7 +43,7 @@ def bayesian_diffusion(
     parsed = SimpleNamespace(
         displacements=sc.array(dims=["obs", "particle", "dimension"], values=displacements, unit="angstrom"),
         dt_index=sc.array(dims=["time interval"], values=lags),
-        dt=sc.array(dims=["time interval"], values=lags * result.timestep_fs, unit="fs"),
+        dt=sc.array(dims=["time interval"], values=lags * result.frame_interval_fs, unit="fs"),
         dimensionality=len(axes) * sc.units.dimensionless,
     )
     regression = Regression(calculate_msd(parsed, progress=False))
@@ -51,7 +51,7 @@ def bayesian_diffusion(
     state = np.random.get_state()  # noqa: NPY002
     try:
         np.random.seed(seed)  # noqa: NPY002
-        regression.bayesian_regression(start_dt=lags[0] * result.timestep_fs * sc.Unit("fs"), progress=False)
+        regression.bayesian_regression(start_dt=lags[0] * result.frame_interval_fs * sc.Unit("fs"), progress=False)
     finally:
         np.random.set_state(state)  # noqa: NPY002
     samples = np.asarray(regression.gradient.values) * CM2_S_PER_A2_FS / (2 * len(axes))

@@ -67,8 +67,9 @@ def diffusion(
     seed: int = 0,
     **msd_options: Any,
 ) -> Diffusion:
-    """Return D = slope(MSD) / (2 d), d = number of `directions`, from an `MSD` or from frames (then `timestep_fs=...`
-    etc. as in `msd`).
+    """Return D = slope(MSD) / (2 d), d = number of `directions`, from an `MSD` or from frames.
+
+    With frames the options of `msd` follow: `frame_interval_fs=...` and the others.
 
     The straight line (with intercept, which takes up the vibrations) is fitted within `window_fs`; by default from 10
     % of the trajectory, but not below 200 fs where that leaves room, to 50 %: the ballistic part and the noisy long
@@ -98,7 +99,7 @@ def diffusion(
     result = source if isinstance(source, MSD) else msd(source, **msd_options)
     window = _window(result, window_fs)
     axes = ["xyz".index(letter) for letter in directions]
-    slopes, intercepts = _slopes(result.positions_A, result.timestep_fs, window)
+    slopes, intercepts = _slopes(result.positions_A, result.frame_interval_fs, window)
     blocks = _block_slopes(result, window)
     to_D = CM2_S_PER_A2_FS / 2
     D = float(slopes[:, axes].mean() * to_D)
@@ -147,14 +148,16 @@ def _window(result: MSD, window_fs: tuple[float, float] | None) -> tuple[float, 
     if not 0 <= window[0] < window[1] <= longest or inside.sum() < 3:
         raise ValueError(
             f"window_fs={window} holds {inside.sum()} lag times; it needs at least 3 between 0 and {longest:g} fs, "
-            f"which are {result.timestep_fs:g} fs apart."
+            f"which are {result.frame_interval_fs:g} fs apart."
         )
     return window
 
 
-def _slopes(positions_A: np.ndarray, timestep_fs: float, window: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _slopes(
+    positions_A: np.ndarray, frame_interval_fs: float, window: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return least-squares slopes (Å^2/fs) and intercepts (Å^2) of every atom's MSD, each (n, 3)."""
-    lag = np.arange(len(positions_A)) * timestep_fs
+    lag = np.arange(len(positions_A)) * frame_interval_fs
     inside = (lag >= window[0] * (1 - 1e-9)) & (lag <= window[1] * (1 + 1e-9))
     centred = lag[inside] - lag[inside].mean()
     weights = centred / (centred**2).sum()
@@ -172,10 +175,10 @@ def _block_slopes(result: MSD, window: tuple[float, float]) -> np.ndarray:
     if count < 3:
         return np.zeros((0, 3))
     shortened = (window[0] / count, window[1] / count)
-    if (shortened[1] - shortened[0]) / result.timestep_fs < 3:
+    if (shortened[1] - shortened[0]) / result.frame_interval_fs < 3:
         return np.zeros((0, 3))
     blocks = np.array_split(result.positions_A, count)
-    return np.array([_slopes(block, result.timestep_fs, shortened)[0].mean(axis=0) for block in blocks])
+    return np.array([_slopes(block, result.frame_interval_fs, shortened)[0].mean(axis=0) for block in blocks])
 
 
 def _error(atoms: np.ndarray, blocks: np.ndarray) -> float | None:

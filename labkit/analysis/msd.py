@@ -36,7 +36,7 @@ class MSD:
     species: tuple[str, ...]
     n_atoms: int
     n_frames: int
-    timestep_fs: float
+    frame_interval_fs: float
     drift: str | None
     neighbour_A: float | None
     positions_A: np.ndarray = field(repr=False)
@@ -51,7 +51,7 @@ class MSD:
             "species": list(self.species),
             "n_atoms": self.n_atoms,
             "n_frames": self.n_frames,
-            "timestep_fs": self.timestep_fs,
+            "frame_interval_fs": self.frame_interval_fs,
             "drift": self.drift,
             "neighbour_A": self.neighbour_A,
         }
@@ -84,21 +84,21 @@ def windowed_msd(positions_A: np.ndarray) -> np.ndarray:
 def msd(
     frames: Frames,
     *,
-    timestep_fs: float,
+    frame_interval_fs: float,
     species: str | Sequence[str] | None = None,
     drift: str | None = "auto",
     wrapped: bool | None = None,
 ) -> MSD:
     """Return the mean-squared displacement of `species` (None: all atoms), averaged over atoms and time origins.
 
-    MSD(tau) = < |r_i(t+tau) - r_i(t)|^2 >_{i,t}, Å^2. `timestep_fs` is the time between two frames (not between MD
-    steps). `drift` says whose centre-of-mass motion is taken out: "host" (all other species), "all", None; "auto"
+    MSD(tau) = < |r_i(t+tau) - r_i(t)|^2 >_{i,t}, Å^2. `frame_interval_fs` is the time between two frames (not between
+    MD steps). `drift` says whose centre-of-mass motion is taken out: "host" (all other species), "all", None; "auto"
     takes the host where there is one. `wrapped`: see `trajectory.positions`. The last lags rest on few origins and
     carry large errors. Raises InvalidStructure for a broken trajectory or an absent species and ValueError for a time
     step that is not positive.
     """
-    if not np.isfinite(timestep_fs) or timestep_fs <= 0:
-        raise ValueError(f"timestep_fs={timestep_fs} must be positive: the time between two frames in fs.")
+    if not np.isfinite(frame_interval_fs) or frame_interval_fs <= 0:
+        raise ValueError(f"frame_interval_fs={frame_interval_fs} must be positive: the time between two frames in fs.")
     frames = checked(frames, minimum=2)
     mobile = select(frames[0], species)
     displaced, removed = without_drift(frames, mobile, drift, wrapped=wrapped)
@@ -113,14 +113,14 @@ def msd(
     total = first / n_atoms
     variance = np.maximum(second / n_atoms - total**2, 0.0) * (n_atoms / max(n_atoms - 1, 1))
     return MSD(
-        lag_fs=np.arange(n_frames) * float(timestep_fs),
+        lag_fs=np.arange(n_frames) * float(frame_interval_fs),
         total_A2=total,
         per_direction_A2=per_direction / n_atoms,
         spread_A2=np.sqrt(variance),
         species=tuple(sorted(set(frames[0].symbols[mobile]))),
         n_atoms=n_atoms,
         n_frames=n_frames,
-        timestep_fs=float(timestep_fs),
+        frame_interval_fs=float(frame_interval_fs),
         drift=removed,
         neighbour_A=_nearest(frames[0][mobile]),
         positions_A=displaced,

@@ -6,6 +6,7 @@ A broken folder never hides the others: it is skipped, and `broken()` says what 
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 
 from labkit.errors import LabkitError, RunLocked
@@ -13,7 +14,10 @@ from labkit.runs import folder as names
 from labkit.runs.atomic import write_json
 from labkit.runs.faults import store_sentence, writing
 from labkit.runs.run import Run
+from labkit.runs.status import ACTIVE
 from labkit.runs.task import Task, describe
+
+LEFTOVER_AGE_S = 86_400
 
 
 class Store:
@@ -53,6 +57,7 @@ class Store:
         """Make the folder of a new run of `task`; raises LabkitError when the store cannot be written."""
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             making = self.root / f".new-{secrets.token_hex(8)}"
             making.mkdir()
             try:
@@ -66,6 +71,13 @@ class Store:
             except BaseException:
                 shutil.rmtree(making, ignore_errors=True)
                 raise
+
+    def _sweep(self) -> None:
+        """Remove what a process killed while making or deleting a run left behind more than a day ago."""
+        for pattern in (".new-*", ".deleted-*"):
+            for leftover in self.root.glob(pattern):
+                if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE_S:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def delete(self, run: Run | str, *, force: bool = False) -> None:
         """Delete the folder of a run; one that is still active is refused, or cancelled first with `force`.
@@ -109,12 +121,12 @@ class Store:
 
 def delete_run(run: Run, *, force: bool = False) -> None:
     """Delete the folder of `run`; see `Store.delete`."""
-    if run.state in ("queued", "running", "paused"):
+    if run.state in ACTIVE:
         if not force:
             message = f"run {run.id} is {run.state}: cancel it first, or delete it with force=True"
             raise RunLocked(message)
         run.cancel()
-        if run.state in ("queued", "running", "paused"):
+        if run.state in ACTIVE:
             message = f"run {run.id} has been asked to stop and still works: delete it when it has stopped"
             raise RunLocked(message)
     with writing(run.folder.parent):

@@ -154,8 +154,10 @@ class _Batch:
 
     def _report(self, active: list[_Member]) -> None:
         worst = max(active, key=lambda member: member.max_force)
-        row = {"active": len(active), "max_force_eV_A": worst.max_force}
-        if len(self.members) == 1:
+        row: dict[str, float] = {"max_force_eV_A": worst.max_force}
+        if len(self.members) > 1:
+            row["active"] = len(active)
+        else:
             row |= {"energy_eV": worst.energy, "enthalpy_eV": worst.enthalpy}
             if worst.atoms.pbc.all():
                 row["volume_A3"] = float(worst.atoms.get_volume())

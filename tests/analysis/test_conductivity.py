@@ -47,7 +47,7 @@ def test_values_without_meaning_are_refused_by_name(arguments, sentence):
 
 
 def ions(positions):
-    return msd(frames_of(positions), timestep_fs=TIMESTEP_FS, drift=None)
+    return msd(frames_of(positions), frame_interval_fs=TIMESTEP_FS, drift=None)
 
 
 def test_independent_ions_have_a_haven_ratio_of_one_within_its_error():
@@ -76,7 +76,7 @@ def test_charges_of_one_kind_only_scale_the_walker():
 
 
 def test_the_haven_ratio_is_refused_where_it_would_be_an_artefact():
-    tied = msd(frames_of(walk(0, 50, 4)), timestep_fs=TIMESTEP_FS, drift="all")
+    tied = msd(frames_of(walk(0, 50, 4)), frame_interval_fs=TIMESTEP_FS, drift="all")
     with pytest.raises(ValueError, match="ties the summed displacement of the ions to zero"):
         haven_ratio(tied)
     with pytest.raises(ValueError, match="give one finite charge"):

@@ -10,7 +10,7 @@ from .walks import D_TRUE, TIMESTEP_FS, frames_of, walk
 
 
 def fit(positions, **options):
-    return diffusion(frames_of(positions), timestep_fs=TIMESTEP_FS, drift=None, **options)
+    return diffusion(frames_of(positions), frame_interval_fs=TIMESTEP_FS, drift=None, **options)
 
 
 def covered(group, seeds=40, **shape):
@@ -112,7 +112,7 @@ def test_one_atom_and_few_frames_give_no_error_bar_rather_than_a_wrong_one():
 
 
 def test_what_cannot_be_fitted_is_refused_with_the_limit():
-    result = msd(frames_of(walk(0, 100, 3)), timestep_fs=TIMESTEP_FS)
+    result = msd(frames_of(walk(0, 100, 3)), frame_interval_fs=TIMESTEP_FS)
     with pytest.raises(ValueError, match=r"9 frames are too few .* at least 10"):
         fit(walk(0, n_frames=9, n_atoms=3))
     with pytest.raises(ValueError, match="holds 2 lag times; it needs at least 3 between 0 and 990 fs"):
@@ -123,14 +123,14 @@ def test_what_cannot_be_fitted_is_refused_with_the_limit():
         diffusion(result, method="magic")
     with pytest.raises(ValueError, match="directions='xx'"):
         diffusion(result, directions="xx")
-    with pytest.raises(ValueError, match="timestep_fs was settled"):
-        diffusion(result, timestep_fs=1.0)
+    with pytest.raises(ValueError, match="frame_interval_fs was settled"):
+        diffusion(result, frame_interval_fs=1.0)
 
 
 def test_kinisi_agrees_with_the_blocks_and_is_reproducible():
     np.random.seed(7)  # noqa: NPY002 - kinisi draws from the global generator, which must come back untouched
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    result = msd(frames_of(walk(2)), timestep_fs=TIMESTEP_FS, drift=None)
+    result = msd(frames_of(walk(2)), frame_interval_fs=TIMESTEP_FS, drift=None)
     bayesian = diffusion(result, method="bayesian", seed=3)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert bayesian.method == "bayesian"
@@ -157,7 +157,7 @@ def test_pymatgen_finds_the_same_displacements_and_a_like_coefficient():
     structure = Structure(Lattice.cubic(30.0), symbols, x[0], coords_are_cartesian=True)
     displacements = (x - x[0]).transpose(1, 0, 2)
     peer = DiffusionAnalyzer(structure, displacements, "Li", 300, time_step=TIMESTEP_FS, step_skip=1, smoothed="max")
-    ours = msd(frames_of(x, symbols), timestep_fs=TIMESTEP_FS, species="Li")
+    ours = msd(frames_of(x, symbols), frame_interval_fs=TIMESTEP_FS, species="Li")
     # pymatgen's smoothed MSD averages the squares over origins and atoms, at lags dt.
     np.testing.assert_allclose(np.interp(peer.dt, ours.lag_fs, ours.total_A2), peer.msd, rtol=1e-6)
     result = diffusion(ours, window_fs=(peer.dt[0], peer.dt[-1]))

@@ -104,6 +104,18 @@ def test_a_wrong_number_typed_into_the_form_is_explained_under_it(page):
     assert page.ask("print(form.task.temperature_K)").strip() == "400.0"
 
 
+def test_copy_as_python_reaches_the_clipboard(page):
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    form = output(page, "form")
+    form.get_by_role("button", name="Copy as Python").click()
+    form.get_by_role("button", name="Hide Python").wait_for()
+    deadline = time.monotonic() + 5
+    while not (copied := page.page.evaluate("() => navigator.clipboard.readText()")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert copied.strip() == page.ask("print(form.code)").strip()
+    form.get_by_role("button", name="Hide Python").click()
+
+
 def test_a_file_is_uploaded_and_a_broken_one_is_refused_with_its_reason(page, tmp_path):
     area = output(page, "picker")
     area.get_by_role("tab", name="Upload").click()

@@ -24,7 +24,7 @@ def _no_figure_stays_open():
 @pytest.fixture(scope="module")
 def walk():
     x = np.cumsum(np.random.default_rng(0).normal(0, 0.1, size=(300, 8, 3)), axis=0)
-    return analysis.msd([Atoms("Li8", frame) for frame in x], timestep_fs=10.0, drift=None)
+    return analysis.msd([Atoms("Li8", frame) for frame in x], frame_interval_fs=10.0, drift=None)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_fit_along_some_directions_is_drawn_with_their_curve(walk):
 
 
 def test_a_warning_of_the_fit_is_shown_on_the_figure():
-    still = analysis.msd([Atoms("Li2", np.ones((2, 3)))] * 40, timestep_fs=10.0)
+    still = analysis.msd([Atoms("Li2", np.ones((2, 3)))] * 40, frame_interval_fs=10.0)
     ax = drawn(plots.msd(still, analysis.diffusion(still)))
     assert "no atom moved" in ax.get_title()
     assert labels(ax)[2] == "D = 0 cm²/s"

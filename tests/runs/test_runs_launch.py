@@ -19,7 +19,7 @@ HERE = Path(__file__).parents[2]
 def test_a_run_is_launched_at_once_and_brings_its_result(store):
     begin = time.monotonic()
     run = Add(a=2, b=3).launch(store=store)
-    assert time.monotonic() - begin < 0.3
+    assert time.monotonic() - begin < 1.0
     assert run.state in {"queued", "running", "finished"}
     result = run.wait(30).result()
     assert result["sum"] == 5
@@ -220,3 +220,21 @@ def test_launch_notes_are_json(store):
     run = Add().launch(store=store).wait(30)
     launch = json.loads((run.folder / "launch.json").read_text())
     assert launch["child"]["pid"] == run.status().pid
+
+
+def test_what_a_killed_process_left_in_the_store_is_swept_after_a_day(store):
+    store.root.mkdir(parents=True, exist_ok=True)
+    old, fresh = store.root / ".new-dead", store.root / ".deleted-now"
+    old.mkdir()
+    fresh.mkdir()
+    os.utime(old, (0, 0))
+    Add().run(store=store)
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_a_store_deletes_only_its_own_runs(store, tmp_path):
+    foreign = Add().run(store=tmp_path / "elsewhere")
+    with pytest.raises(LabkitError, match="is not of this store"):
+        store.delete(foreign)
+    assert foreign.folder.exists()

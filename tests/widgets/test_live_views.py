@@ -12,6 +12,8 @@ from labkit_widgets.diffusion_model import DiffusionModel, in_words
 from labkit_widgets.run_model import RunPicture, clock
 from labkit_widgets.trajectory_model import TrajectoryModel
 
+from labkit.simulators import Relaxation
+
 from .tasks import Fails, WritesFrames, crystal
 
 
@@ -249,3 +251,16 @@ def test_a_run_whose_folder_vanished_is_shown_as_broken(finished, store):
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (125, "2 min 05 s"), (11_520, "3 h 12 min")])
 def test_a_duration_reads_as_a_person_says_it(seconds, text):
     assert clock(seconds) == text
+
+
+def test_the_curves_of_a_relaxation_are_those_of_its_own_table(store):
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    run = Relaxation(structures=[atoms], potential="emt").run(store=store)
+    view = LiveCurves(run)
+    assert view.table == "relaxation"
+    titles = [figure.layout.yaxis.title.text for figure in view.figures]
+    assert any("eV/Å" in title for title in titles)
+    assert view.figures[0].layout.xaxis.title.text == "Step"
+    assert view.note.value == ""
+    view.close()

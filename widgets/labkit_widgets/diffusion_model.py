@@ -88,7 +88,7 @@ class DiffusionModel:
         results = []
         for species in self.choose_species(frames[0]):
             try:
-                curve = analysis.msd(frames, timestep_fs=spacing_fs, species=species, wrapped=False)
+                curve = analysis.msd(frames, frame_interval_fs=spacing_fs, species=species, wrapped=False)
             except (ValueError, ArithmeticError) as error:
                 results.append(SpeciesResult(species, np.empty(0), np.empty(0), None, str(error)))
                 continue

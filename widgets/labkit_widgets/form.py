@@ -1,7 +1,7 @@
 """`TaskForm`: every parameter of a task as a control, with its unit, bounds and help.
 
 The form is built from the task's own pydantic fields, so a form, a JSON file and a Python call can never disagree.
-`form.task` is the task; "Copy as Python" shows the call that makes it.
+`form.task` is the task; "Copy as Python" shows and copies the call that makes it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from traitlets import HasTraits
 
 from . import theme
+from .clipboard import Clipboard
 from .form_controls import Row
 from .form_model import FormModel
 from .panel import Panel, button
@@ -46,7 +47,8 @@ class TaskForm(Panel):
         self._problem = w.HTML()
         self._code = w.Textarea(disabled=False, layout=w.Layout(width="auto", height="190px", display="none"))
         self._code.add_class("lk-code")
-        self.copy_button = button("Copy as Python", "Show the Python call that makes this task", width="130px")
+        self._clipboard = Clipboard()
+        self.copy_button = button("Copy as Python", "Copy the Python call that makes this task", width="130px")
         self.reset_button = button("Reset", "Back to the values the form opened with")
         self.copy_button.on_click(lambda _: self.show_code(self._code.layout.display == "none"))
         self.reset_button.on_click(lambda _: self.reset())
@@ -61,7 +63,7 @@ class TaskForm(Panel):
         fold: list[w.Widget] = []
         if more:
             fold = [w.Accordion([_flow(more)], titles=("More settings",), selected_index=None)]
-        super().__init__([*head, _flow(main), *fold, self._problem, self.bar, self._code])
+        super().__init__([*head, _flow(main), *fold, self._problem, self.bar, self._code, self._clipboard])
         if isinstance(structure, HasTraits) and structure.has_trait("structure"):
             self._source = structure
             structure.observe(self._on_source, "structure")
@@ -108,9 +110,11 @@ class TaskForm(Panel):
         self._refresh()
 
     def show_code(self, visible: bool = True) -> None:
-        """Show or hide the Python text."""
+        """Show the Python text and copy it, or hide it again."""
         self._code.layout.display = "flex" if visible else "none"
         self.copy_button.description = "Hide Python" if visible else "Copy as Python"
+        if visible:
+            self._clipboard.put(self.code)
 
     @property
     def code(self) -> str:

@@ -6,6 +6,7 @@ The protocol is that of the OPTIMADE specification 1.2 (10.1038/s41597-021-00974
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -51,11 +52,14 @@ class Hit:
             sites = [kinds[name] for name in given["species_at_sites"]]
             positions = np.array(given["cartesian_site_positions"], float)
             cell = np.array(given["lattice_vectors"], float)
+            partly = any(
+                len(one["chemical_symbols"]) != 1 or min(one.get("concentration") or [1.0]) < 0.999 for one in sites
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidStructure(
                 f"{self.id}: the provider sent no complete structure ({error} is missing or wrong)."
             ) from error
-        if any(len(one["chemical_symbols"]) != 1 or min(one.get("concentration") or [1.0]) < 0.999 for one in sites):
+        if partly:
             raise InvalidStructure(f"{self.id} has partly filled sites; download its CIF and use Upload with ordering.")
         symbols = [one["chemical_symbols"][0] for one in sites]
         atoms = Atoms(symbols, positions=positions, cell=cell, pbc=given.get("dimension_types") or True)
@@ -87,6 +91,16 @@ def query(text: str) -> str:
     return f'chemical_formula_reduced="{reduced}"'
 
 
+def _read_within(answer: Any, timeout_s: float) -> bytes:
+    """The body, read piece by piece: the socket's own time-out starts anew with every byte that drips in."""
+    deadline, raw = time.monotonic() + timeout_s, b""
+    while len(raw) <= MAX_ANSWER_BYTES and (piece := answer.read1(65_536)):
+        raw += piece
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no complete answer within {timeout_s:g} s")
+    return raw
+
+
 def search(text: str, provider: str, *, limit: int = 15, timeout_s: float = TIMEOUT_S) -> list[Hit]:
     """Ask one provider (a name of PROVIDERS or a URL) for structures; raises LabkitError with a sentence when it
     fails.
@@ -98,7 +112,7 @@ def search(text: str, provider: str, *, limit: int = 15, timeout_s: float = TIME
     request = urllib.request.Request(f"{base}/v1/structures?{options}", headers={"User-Agent": "labkit"})
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-            raw = answer.read(MAX_ANSWER_BYTES + 1)
+            raw = _read_within(answer, timeout_s)
     except urllib.error.HTTPError as error:
         raise LabkitError(
             f"{provider} refused the question ({error.code} {error.reason}). Is the filter right?"

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labkit.runs import Run
-
-ACTIVE = ("queued", "running", "paused")
+from labkit.runs import ACTIVE, Run
 
 
 @dataclass(frozen=True)
