@@ -54,7 +54,8 @@ def describe(status: object) -> str:
         total = getattr(status, "total", None)
         parts.append(f"step {status.step}" + (f" of {total}" if total else ""))
     if getattr(status, "elapsed_s", 0):
-        parts.append(f"{clock(status.elapsed_s)} so far")
+        took = clock(status.elapsed_s)
+        parts.append(f"{took} so far" if status.state in ACTIVE else f"took {took}")
     if status.state == "running" and getattr(status, "eta_s", None) is not None:
         parts.append(f"about {clock(status.eta_s)} left")
     return " · ".join(parts)
