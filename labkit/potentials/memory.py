@@ -1,4 +1,4 @@
-"""Keeps the C allocator from handing every tensor back to the kernel between two steps.
+"""Memory: how much is free, and how to keep what was freed.
 
 glibc maps each large block anew and unmaps it when freed; at 256 atoms that costs CHGNet a factor of 1.2 to 1.7 in page
 faults (methods D, section 2 a). Linux with glibc only: elsewhere nothing is done.
@@ -31,3 +31,20 @@ def keep_freed_memory() -> bool:
     return all(
         (mallopt(M_MMAP_THRESHOLD, 1 << 30), mallopt(M_TRIM_THRESHOLD, 2**31 - 1), mallopt(M_TOP_PAD, 256 << 20))
     )
+
+
+def free_bytes(device: str) -> int | None:
+    """Memory that a computation on `device` may take, bytes; None where nobody knows (MPS).
+
+    What this process holds already counts as free: its allocator keeps the memory of the last step for the next one.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + int(kept)
+    if device == "cpu":
+        import psutil
+
+        return int(psutil.virtual_memory().available) + int(psutil.Process().memory_info().rss)
+    return None

@@ -137,3 +137,13 @@ def test_a_potential_gives_the_physical_force_on_fixed_atoms_too():
     free = load("emt").predict([atoms]).forces[0]
     atoms.set_constraint(FixAtoms([0]))
     assert load("emt").predict([atoms]).forces[0] == pytest.approx(free)
+
+
+def test_a_cell_that_would_not_fit_into_memory_is_refused_before_it_is_tried(chgnet, monkeypatch):
+    from labkit.errors import BudgetExceeded
+
+    monkeypatch.setattr("labkit.potentials.chgnet.potential.BYTES_PER_PAIR", 10**9)
+    with pytest.raises(
+        BudgetExceeded, match=r"2 atoms with \d+ pairs need about .* GB in chgnet-0.3.0, and .* are free"
+    ):
+        chgnet.predict([structures.rattled_rocksalt()])

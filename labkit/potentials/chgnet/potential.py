@@ -10,7 +10,7 @@ import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from labkit.errors import InvalidStructure
+from labkit.errors import BudgetExceeded, InvalidStructure
 from labkit.potentials.chgnet.network import CHGNetNetwork
 from labkit.potentials.chgnet.weights import (
     PRETRAINED,
@@ -23,9 +23,11 @@ from labkit.potentials.chgnet.weights import (
 from labkit.potentials.device import resolve_device, use_one_thread
 from labkit.potentials.graph import PeriodicGraph, build_graph, forces_and_virial
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
-from labkit.potentials.memory import keep_freed_memory
+from labkit.potentials.memory import free_bytes, keep_freed_memory
 
 #: Atoms evaluated in one pass: on a CPU larger batches fall out of the cache, on a GPU memory is the limit.
+#: Peak memory of forces for each pair within the cut-off: 55 kB at 256 and at 1,024 atoms of LiMnO2, measured on a CPU.
+BYTES_PER_PAIR = 55_000
 BATCH_ATOMS = {"cpu": 128, "mps": 1024, "cuda": 4096}
 
 
@@ -89,6 +91,7 @@ class CHGNetPotential(Potential):
         for batch in self._batches(structures):
             graph = build_graph(batch, self.cutoff_A, self.device)
             self._refuse_isolated(graph, batch)
+            self._refuse_too_large(graph)
             with torch.set_grad_enabled(gradients):
                 energy, moments = self.network(graph)
             energies.append(energy.detach().double().cpu().numpy())
@@ -115,6 +118,15 @@ class CHGNetPotential(Potential):
             batch.append(atoms)
         if batch:
             yield batch
+
+    def _refuse_too_large(self, graph: PeriodicGraph) -> None:
+        """The kernel kills a process that takes more memory than there is; a sentence beforehand is kinder."""
+        wanted, free = BYTES_PER_PAIR * graph.pair_i.shape[0], free_bytes(self.device)
+        if free is not None and wanted > free:
+            raise BudgetExceeded(
+                f"{graph.n_atoms:,} atoms with {graph.pair_i.shape[0]:,} pairs need about {wanted / 1e9:.1f} GB in "
+                f"{self.name}, and {free / 1e9:.1f} GB are free on {self.device}. Take a smaller cell or more memory."
+            )
 
     def _refuse_isolated(self, graph: PeriodicGraph, batch: Sequence[Atoms]) -> None:
         paired = torch.zeros(graph.n_atoms, dtype=torch.bool, device=graph.pair_i.device)
