@@ -26,9 +26,9 @@ from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Predictio
 from labkit.potentials.memory import free_bytes, keep_freed_memory
 
 #: Atoms evaluated in one pass: on a CPU larger batches fall out of the cache, on a GPU memory is the limit.
+BATCH_ATOMS = {"cpu": 128, "mps": 1024, "cuda": 4096}
 #: Peak memory of forces for each pair within the cut-off: 55 kB at 256 and at 1,024 atoms of LiMnO2, measured on a CPU.
 BYTES_PER_PAIR = 55_000
-BATCH_ATOMS = {"cpu": 128, "mps": 1024, "cuda": 4096}
 
 
 class CHGNetPotential(Potential):
