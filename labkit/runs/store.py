@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from labkit.errors import LabkitError, RunLocked
@@ -76,8 +77,9 @@ class Store:
         """Remove what a process killed while making or deleting a run left behind more than a day ago."""
         for pattern in (".new-*", ".deleted-*"):
             for leftover in self.root.glob(pattern):
-                if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE_S:
-                    shutil.rmtree(leftover, ignore_errors=True)
+                with suppress(FileNotFoundError):  # another launch has just given it its final name
+                    if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE_S:
+                        shutil.rmtree(leftover, ignore_errors=True)
 
     def delete(self, run: Run | str, *, force: bool = False) -> None:
         """Delete the folder of a run; one that is still active is refused, or cancelled first with `force`.

@@ -238,3 +238,11 @@ def test_a_store_deletes_only_its_own_runs(store, tmp_path):
     with pytest.raises(LabkitError, match="is not of this store"):
         store.delete(foreign)
     assert foreign.folder.exists()
+
+
+def test_a_folder_that_another_launch_renames_meanwhile_does_not_disturb(store, monkeypatch):
+    store.root.mkdir(parents=True, exist_ok=True)
+    vanished = store.root / ".new-just-renamed"
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [vanished] if pattern == ".new-*" else glob(self, pattern))
+    assert Add().run(store=store).state == "finished"
