@@ -131,3 +131,10 @@ def test_the_room_opens_without_torch_pymatgen_or_a_notebook():
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert printed[1:] == []
     assert float(printed[0]) < 5  # 0.6 s on an idle machine
+
+
+def test_a_source_that_nobody_looked_up_says_so():
+    unchecked = [entry.name for entry in structures.entries() if "from memory" in entry.source]
+    assert len(unchecked) == 18
+    assert {"LiCoO2", "LiFePO4", "graphite", "NaCl"} <= set(unchecked)
+    assert not any("methods notes" in entry.source for entry in structures.entries())
