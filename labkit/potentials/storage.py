@@ -1,4 +1,8 @@
-"""Potentials on disk: a folder with safetensors and JSON, no pickle, complete or not there."""
+"""Potentials on disk: a folder with safetensors and JSON, no pickle, complete or not there.
+
+Reading trusts neither file: what is damaged, foreign or not of this kind is refused with a sentence, and nothing in a
+folder can run code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from labkit.errors import UnreadableFile
+
+MAX_DESCRIPTION_BYTES = 10_000_000
+#: How a file begins that is a program: a pickle, or the zip of pickles that torch writes.
+PICKLES = (b"\x80", b"PK\x03\x04")
 
 
 def write_potential(path: Path, description: dict[str, Any], parameters: dict[str, Tensor]) -> Path:
@@ -41,3 +52,51 @@ def write_potential(path: Path, description: dict[str, Any], parameters: dict[st
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def read_potential(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Description and parameters of the potential in folder `path`, which must say that it is of this `kind`.
+
+    Raises UnreadableFile for a file that is missing, truncated, of another kind or not what its name says, and for
+    parameters that are not finite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    file = path / "model.safetensors"
+    description = _description(path / "potential.json")
+    if description.get("kind") != kind:
+        raise UnreadableFile(f"{path}/potential.json does not describe a potential of kind {kind!r}.")
+    try:
+        with file.open("rb") as handle:
+            disguised = handle.read(4).startswith(PICKLES)
+        if disguised:
+            raise UnreadableFile(
+                f"{file} is a pickle under the name of safetensors. A pickle is a program; nothing of it was executed. "
+                "Do not use this folder unless you know who made it."
+            )
+        parameters = load_file(file)
+    except (OSError, SafetensorError, ValueError, OverflowError, KeyError, RuntimeError) as error:
+        if isinstance(error, UnreadableFile):
+            raise
+        raise UnreadableFile(
+            f"{file} is damaged or no safetensors file ({str(error)[:200]}). Nothing of it was used; take the folder "
+            "from its source again, or train again."
+        ) from None
+    for name, value in parameters.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UnreadableFile(f"{file} holds numbers that are not finite in {name[:80]}; train it again.")
+    return description, parameters
+
+
+def _description(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > MAX_DESCRIPTION_BYTES:
+            raise ValueError("it is larger than any description")
+        said = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError(f"it holds a {type(said).__name__}, not an object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableFile(f"{file} cannot be read ({error}); take it from its source again.") from None
+    return said
