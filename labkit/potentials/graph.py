@@ -72,26 +72,50 @@ def geometry_dtype(device: str | torch.device) -> torch.dtype:
     return torch.float32 if torch.device(device).type == "mps" else torch.float64
 
 
-def build_graph(structures: Sequence[Atoms], cutoff_A: float, device: str | torch.device = "cpu") -> PeriodicGraph:
-    """The graph of B structures on `device`, pairs within `cutoff_A` (Å)."""
-    parts = [neighbour_pairs(atoms, cutoff_A) for atoms in structures]
-    sizes = tuple(len(atoms) for atoms in structures)
+@dataclass(frozen=True)
+class Neighbourhood:
+    """What a graph needs of one structure of n atoms with P pairs; kept over the epochs of a training.
+
+    numbers: (n,). pair_i, pair_j: (P,). vectors: (P, 3) Å. distances: (P,) Å. volume: Å^3, NaN without a cell.
+    """
+
+    numbers: np.ndarray
+    pair_i: np.ndarray
+    pair_j: np.ndarray
+    vectors: np.ndarray
+    distances: np.ndarray
+    volume: float
+
+
+def neighbourhood(atoms: Atoms, cutoff_A: float) -> Neighbourhood:
+    """The pairs of one structure within `cutoff_A` (Å)."""
+    volume = float(atoms.cell.volume) if atoms.pbc.all() else float("nan")
+    return Neighbourhood(atoms.numbers.copy(), *neighbour_pairs(atoms, cutoff_A), volume)
+
+
+def join(parts: Sequence[Neighbourhood], device: str | torch.device = "cpu") -> PeriodicGraph:
+    """One graph of B neighbourhoods on `device`."""
+    sizes = tuple(len(part.numbers) for part in parts)
     offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    pair_i = np.concatenate([part[0] + offset for part, offset in zip(parts, offsets, strict=True)])
-    pair_j = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets, strict=True)])
-    volumes = [atoms.cell.volume if atoms.pbc.all() else np.nan for atoms in structures]
-    numbers = np.concatenate([atoms.numbers for atoms in structures])
+    pair_i = np.concatenate([part.pair_i + offset for part, offset in zip(parts, offsets, strict=True)])
+    pair_j = np.concatenate([part.pair_j + offset for part, offset in zip(parts, offsets, strict=True)])
+    numbers = np.concatenate([part.numbers for part in parts])
     real = {"dtype": geometry_dtype(device), "device": device}
     return PeriodicGraph(
         numbers=torch.as_tensor(numbers, dtype=torch.long, device=device),
         owner=torch.as_tensor(np.repeat(np.arange(len(sizes)), sizes), device=device),
         pair_i=torch.as_tensor(pair_i, device=device),
         pair_j=torch.as_tensor(pair_j, device=device),
-        vectors=torch.as_tensor(np.concatenate([part[2] for part in parts]), **real).requires_grad_(),
-        distances=torch.as_tensor(np.concatenate([part[3] for part in parts]), **real),
-        volumes=torch.as_tensor(volumes, **real),
+        vectors=torch.as_tensor(np.concatenate([part.vectors for part in parts]), **real).requires_grad_(),
+        distances=torch.as_tensor(np.concatenate([part.distances for part in parts]), **real),
+        volumes=torch.as_tensor([part.volume for part in parts], **real),
         sizes=sizes,
     )
+
+
+def build_graph(structures: Sequence[Atoms], cutoff_A: float, device: str | torch.device = "cpu") -> PeriodicGraph:
+    """The graph of B structures on `device`, pairs within `cutoff_A` (Å)."""
+    return join([neighbourhood(atoms, cutoff_A) for atoms in structures], device)
 
 
 def forces_and_virial(energy: Tensor, graph: PeriodicGraph, *, create_graph: bool = False) -> tuple[Tensor, Tensor]:

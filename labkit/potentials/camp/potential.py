@@ -29,6 +29,8 @@ from labkit.potentials.trainable import Evaluation, TrainablePotential
 UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å^3", "charges": "e"}
 #: Structures that the sizes of the moments are measured on.
 CALIBRATION_STRUCTURES = 20
+#: Batches that need less memory than this are computed without asking how much is free.
+SMALL_BYTES = 500_000_000
 
 
 class CAMP(TrainablePotential):
@@ -92,10 +94,7 @@ class CAMP(TrainablePotential):
         moments are measured on up to 20 of the structures.
         """
         self.require(structures, ("energy",))
-        counts = np.zeros((len(structures), len(self.elements)))
-        for row, atoms in zip(counts, structures, strict=True):
-            np.add.at(row, self._species[atoms.numbers], 1)
-        energies = np.asarray(energies, dtype=float)
+        counts, energies = self._composition(structures), np.asarray(energies, dtype=float)
         shift = np.linalg.lstsq(counts, energies, rcond=None)[0]
         spread = np.std((energies - counts @ shift) / counts.sum(1)) or 1.0
         scale = np.full(len(self.elements), spread)
@@ -109,6 +108,19 @@ class CAMP(TrainablePotential):
         network.scale.copy_(torch.as_tensor(np.where(scale > 0, scale, 1.0)))
         step = max(1, len(structures) // CALIBRATION_STRUCTURES)
         network.calibrate(self.collate([self.prepare(atoms) for atoms in structures[::step]]))
+
+    def fit_shift(self, structures: Sequence[Atoms], energies: Sequence[float]) -> None:
+        """Move the energy of each element (eV) to another level of theory by least squares; forces stay as they are."""
+        left = np.asarray(energies, dtype=float) - self.predict(structures, ("energy",)).energies
+        change = np.linalg.lstsq(self._composition(structures), left, rcond=None)[0]
+        self.network.shift.add_(torch.as_tensor(change, device=self.network.shift.device))
+
+    def _composition(self, structures: Sequence[Atoms]) -> np.ndarray:
+        """Number of atoms of each element, (B, elements)."""
+        counts = np.zeros((len(structures), len(self.elements)))
+        for row, atoms in zip(counts, structures, strict=True):
+            np.add.at(row, self._species[atoms.numbers], 1)
+        return counts
 
     def prepare(self, atoms: Atoms) -> Neighbours:
         """Neighbours within the cut-off, and the wave vectors of the cell where there are latent charges."""
@@ -189,7 +201,10 @@ class CAMP(TrainablePotential):
     def _refuse_too_large(self, prepared: Sequence[Neighbours]) -> None:
         """The kernel kills a process that takes more memory than there is; a sentence beforehand is kinder."""
         slots = sum(len(part.numbers) for part in prepared) * max((part.width for part in prepared), default=0)
-        wanted, free = slots * self._bytes_per_slot(), free_bytes(self.device)
+        wanted = slots * self._bytes_per_slot()
+        if wanted < SMALL_BYTES:  # asking the system costs as much as a small batch
+            return
+        free = free_bytes(self.device)
         if free is not None and wanted > free:
             raise BudgetExceeded(
                 f"{sum(len(part.numbers) for part in prepared):,} atoms with {slots:,} neighbours need about "

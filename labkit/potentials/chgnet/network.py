@@ -39,6 +39,7 @@ class CHGNetNetwork(nn.Module):
             }
         )
         self._fused: Fused | None = None
+        self._fused_versions: tuple[int, ...] = ()
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """The parameters under the published checkpoint's names."""
@@ -107,10 +108,15 @@ class CHGNetNetwork(nn.Module):
 
     def _fuse(self) -> Fused:
         if any(value.requires_grad for value in self.weights.values()):
-            # Training: gradients must reach the original parameters through the cuts.
+            # Training: gradients must reach the original parameters through the cuts. Fused optimisers change them
+            # without a trace in torch's counter, so what was cut before is forgotten here.
+            self._fused = None
             return fuse(self._parameter, self.weights, self.architecture)
-        if self._fused is None:
+        # torch counts the changes of each tensor in place: an optimiser or new weights make the fused copies stale.
+        versions = tuple(value._version for value in self.weights.values())
+        if self._fused is None or versions != self._fused_versions:
             self._fused = fuse(self._parameter, self.weights, self.architecture)
+            self._fused_versions = versions
         return self._fused
 
     def _parameter(self, name: str) -> Tensor:

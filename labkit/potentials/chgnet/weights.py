@@ -6,12 +6,15 @@ The package itself is never imported: that would silence every Python warning of
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from ase.data import chemical_symbols
 from torch import Tensor
+
+from labkit.errors import UnreadableFile
+from labkit.potentials.storage import read_potential
 
 PRETRAINED = {
     "chgnet-0.3.0": ("0.3.0", "PBE/PBE+U (Materials Project)"),
@@ -45,6 +48,15 @@ ASSUMED = {
     "update_angle": True,
     "conv_norm": None,
 }
+#: What an architecture read from a file may say: a cut-off of a kilometre would fill the memory with neighbours.
+RANGES: dict[str, tuple[type | tuple[type, ...], float, float]] = {
+    "n_conv": (int, 2, 16),
+    "num_radial": (int, 1, 1000),
+    "num_angular": (int, 1, 1000),
+    "atom_graph_cutoff": ((int, float), 1, 20),
+    "bond_graph_cutoff": ((int, float), 0.5, 20),
+    "cutoff_coeff": (int, 2, 50),
+}
 
 
 def read_pretrained(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -71,8 +83,40 @@ def architecture_from(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Description (JSON) and parameters (safetensors) of a potential saved by labkit."""
-    from safetensors.torch import load_file
+    """Description (JSON) and parameters (safetensors) of a CHGNet saved by labkit.
 
-    description = json.loads((folder / "potential.json").read_text(encoding="utf-8"))
-    return description, load_file(folder / "model.safetensors")
+    Raises UnreadableFile when one of them cannot be right.
+    """
+    said, parameters = read_potential(folder, "chgnet")
+    try:
+        said["architecture"] = architecture_from(dict(said["architecture"]))
+        wrong = [
+            key for key, (kind, low, high) in RANGES.items() if not _within(said["architecture"][key], kind, low, high)
+        ]
+        wrong += [key for key in ("gMLP_norm", "readout_norm") if said["architecture"][key] not in (None, "layer")]
+        wrong += _wrong_shapes(said["architecture"], parameters)
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]} is {said['architecture'][wrong[0]]!r}, out of range or not what the parameters say"
+            )
+        said["elements"] = frozenset(str(one) for one in said["elements"])
+        if not said["elements"] <= set(chemical_symbols[1:95]):
+            raise ValueError("it lists elements that CHGNet does not have")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableFile(f"{folder}: potential.json does not describe a CHGNet ({error}).") from error
+    return said, parameters
+
+
+def _within(value: Any, kind: type | tuple[type, ...], low: float, high: float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
+
+
+def _wrong_shapes(architecture: dict[str, Any], parameters: dict[str, Tensor]) -> list[str]:
+    """Options that the parameters contradict; a layer that is left out would pass unnoticed otherwise."""
+    layers = {name.split(".")[1] for name in parameters if name.startswith("atom_conv_layers.")}
+    found = {
+        "n_conv": len(layers),
+        "num_radial": parameters["bond_embedding.weight"].shape[-1],
+        "num_angular": parameters["angle_embedding.weight"].shape[-1],
+    }
+    return [key for key, value in found.items() if architecture[key] != value]
