@@ -5,28 +5,36 @@ Widgets are thin: every number they show comes from `labkit`, everything shown c
 """
 
 from labkit_widgets.curves import Curves, LiveCurves
+from labkit_widgets.dataset_browser import DatasetBrowser
 from labkit_widgets.diffusion import DiffusionView
 from labkit_widgets.form import TaskForm
 from labkit_widgets.laboratory import Lab, lab
-from labkit_widgets.launcher import Launcher, RunPanel
+from labkit_widgets.launcher import Launcher
 from labkit_widgets.picker import StructurePicker
+from labkit_widgets.potential_card import PotentialCard
 from labkit_widgets.run_browser import RunBrowser
+from labkit_widgets.run_panels import RunPanel, panel_for
 from labkit_widgets.run_view import RunView
+from labkit_widgets.training_view import TrainingView
 from labkit_widgets.trajectory import TrajectoryView
 from labkit_widgets.viewer import AtomsView
 
 __all__ = [
     "AtomsView",
     "Curves",
+    "DatasetBrowser",
     "DiffusionView",
     "Lab",
     "Launcher",
     "LiveCurves",
+    "PotentialCard",
     "RunBrowser",
     "RunPanel",
     "RunView",
     "StructurePicker",
     "TaskForm",
+    "TrainingView",
     "TrajectoryView",
     "lab",
+    "panel_for",
 ]

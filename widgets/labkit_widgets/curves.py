@@ -20,6 +20,7 @@ from .panel import Panel, muted
 from .ticker import IDLE_S, TICKER
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 INTERVAL_S = 0.3
@@ -47,10 +48,10 @@ class Curves(Panel):
         if len(table) == 0:
             return
         with self._lock:
-            wanted = panels([str(one) for one in table.columns])[: self._max_panels]
+            wanted = self.plots_of([str(one) for one in table.columns])[: self._max_panels]
             if wanted != self._panels:
                 self._rebuild(wanted)
-            x, title = abscissa(table)
+            x, title = self.abscissa_of(table)
             for panel, figure in zip(self._panels, self.figures, strict=True):
                 with figure.batch_update():
                     for trace, column in zip(figure.data, panel.columns, strict=True):
@@ -59,10 +60,22 @@ class Curves(Panel):
                         figure.layout.xaxis.title.text = title
             self.note.value = ""
 
+    def plots_of(self, columns: list[str]) -> list[Plot]:
+        """Return the plots that these columns give; a view of another kind of table has its own."""
+        return panels(columns)
+
+    def abscissa_of(self, table: pd.DataFrame) -> tuple[np.ndarray, str]:
+        """Return values and title of the horizontal axis."""
+        return abscissa(table)
+
+    def arranged(self, figures: list[Figure]) -> list[w.Widget]:
+        """Return the figures as they stand in the view: one below the other."""
+        return list(figures)
+
     def _rebuild(self, wanted: list[Plot]) -> None:
         self._panels = wanted
         old, self.figures = self.figures, [_figure(panel, self._height) for panel in wanted]
-        self._plots.children = self.figures
+        self._plots.children = self.arranged(self.figures)
         for figure in old:
             figure.close()
 
@@ -77,26 +90,29 @@ class LiveCurves(Curves):
     step.
     """
 
+    interval_s = INTERVAL_S
+    known_tables: tuple[str, ...] = TABLES
+
     def __init__(self, run: Run, table: str | None = None, *, height: int = 190, max_panels: int = 2) -> None:
         self.run, self.table = run, table
         self._rows = -1
         super().__init__(height=height, max_panels=max_panels)
         self._poll()
-        TICKER.subscribe(self._poll, INTERVAL_S)
+        TICKER.subscribe(self._poll, self.interval_s)
 
     def _poll(self) -> None:
         over = not self.run.status().active
         tables = self.run.tables()
         if self.table is None:
-            self.table = next((name for name in TABLES if name in tables), None)
+            self.table = next((name for name in self.known_tables if name in tables), None)
         if self.table in tables:
             table = self.run.table(self.table)
             if len(table) != self._rows:
                 self._rows = len(table)
                 self.draw(table)
         elif over:
-            self.note.value = muted(f"this run wrote no table {self.table or ' or '.join(TABLES)}")
-        TICKER.pace(self._poll, IDLE_S if over else INTERVAL_S)
+            self.note.value = muted(f"this run wrote no table {self.table or ' or '.join(self.known_tables)}")
+        TICKER.pace(self._poll, IDLE_S if over else self.interval_s)
 
     def on_tick_error(self, error: Exception) -> None:
         """Show an error of the reader thread under the plots."""
@@ -125,9 +141,14 @@ def figure_layout(height: int, x_title: str, y_title: str) -> dict:
 def _figure(panel: Plot, height: int) -> Figure:
     colours = theme.palette()
     many = len(panel.columns) > 1
-    figure = Figure(figure_layout(height + (20 if many else 0), "Time (fs)", panel.axis))
+    layout = figure_layout(height + (20 if many else 0), "Time (fs)", panel.axis)
+    if panel.log:
+        # Whole numbers at every tick (0.0005, not a small 5 or 500µ); three make plotly choose 1, 2, 5 or decades.
+        layout["yaxis"] |= {"type": "log", "tickformat": "~g", "nticks": 3}
+    traces = []
     for number, column in enumerate(panel.columns):
-        name = split(column)[0].removesuffix(" energy")
+        name = panel.names[number] if panel.names else split(column)[0].removesuffix(" energy")
         line = {"color": colours[(number + 1) % len(colours) if not many else number], "width": 1.6}
-        figure.add_scatter(x=[], y=[], mode="lines", name=name, line=line, showlegend=many)
-    return figure
+        traces.append({"type": "scatter", "x": [], "y": [], "mode": "lines", "name": name, "line": line})
+        traces[-1]["showlegend"] = many
+    return Figure(layout, traces)

@@ -25,10 +25,12 @@ _ENERGIES = ("potential_energy_eV", "kinetic_energy_eV", "total_energy_eV")
 
 @dataclass(frozen=True)
 class Plot:
-    """One plot: its columns share an axis with a title and a unit."""
+    """One plot: its columns share an axis with a title and a unit; `names` are what the legend calls them."""
 
     columns: tuple[str, ...]
     axis: str
+    names: tuple[str, ...] = ()
+    log: bool = False
 
 
 def split(column: str) -> tuple[str, str]:

@@ -83,8 +83,12 @@ class Figure(go.FigureWidget):
 
     _esm = _FIGURE
 
-    def __init__(self, layout: dict) -> None:
-        """Make an empty figure with this plotly layout."""
+    def __init__(self, layout: dict, data: list[dict] | None = None) -> None:
+        """Make a figure with this plotly layout and, if they are known already, these traces.
+
+        Traces that are added later travel as messages, and a page that is just being told the whole figure may draw the
+        last of them twice.
+        """
         _share()
-        super().__init__(layout=layout)
+        super().__init__(data=data, layout=layout)
         self._config = {**self._config, "displaylogo": False, "responsive": True}

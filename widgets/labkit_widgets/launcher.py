@@ -18,30 +18,11 @@ from traitlets import HasTraits
 from labkit.runs import Run, Store
 
 from . import theme
-from .curves import LiveCurves
 from .form import TaskForm, spaced
 from .panel import Panel, button, muted
+from .run_panels import RunPanel, panel_for
 from .run_view import RunView
-from .trajectory import TrajectoryView
-
-
-class RunPanel(Panel):
-    """Everything about one run side by side: status above, atoms on the left, curves on the right."""
-
-    def __init__(self, run: Run, *, height: str = "340px", status: RunView | None = None) -> None:
-        self.run = run
-        self.status = status or RunView(run)
-        self.trajectory = TrajectoryView(run, height=height)
-        self.curves = LiveCurves(run)
-        left = w.VBox([self.trajectory], layout=w.Layout(flex="1 1 420px", min_width="320px", margin="0 12px 0 0"))
-        right = w.VBox([self.curves], layout=w.Layout(flex="1 1 380px", min_width="300px"))
-        body = w.Box([left, right], layout=w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start"))
-        super().__init__([self.status, body])
-
-    def release(self) -> None:
-        """Close the three views."""
-        for part in (self.status, self.trajectory, self.curves):
-            part.close()
+from .training_view import TrainingView
 
 
 class Launcher(Panel):
@@ -61,7 +42,7 @@ class Launcher(Panel):
         self._structure, self._store, self._with_panel = structure, store, panel
         self._follows = isinstance(structure, HasTraits)
         self._lock = threading.Lock()
-        self.panel: RunPanel | None = None
+        self.panel: RunPanel | TrainingView | None = None
         names = [spaced((one if isinstance(one, type) else type(one)).__name__) for one in self._tasks]
         self.kind = w.Dropdown(
             options=[(name, i) for i, name in enumerate(names)], value=0, layout=w.Layout(width="220px")
@@ -108,7 +89,7 @@ class Launcher(Panel):
         if self._with_panel:
             status = RunView(run)
             self._panel_place.children = [status]  # Stop is there before the pictures are made
-            self.panel = RunPanel(run, status=status)
+            self.panel = panel_for(run, status=status)
             self._panel_place.children = [self.panel]
         if old is not None:
             old.close()

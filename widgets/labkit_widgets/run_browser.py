@@ -17,8 +17,9 @@ from labkit.runs import STATES, Run, Store
 
 from . import theme
 from .browser_model import COLUMNS, BrowserModel
-from .launcher import Launcher, RunPanel
+from .launcher import Launcher
 from .panel import Panel, button
+from .run_panels import panel_for
 from .ticker import TICKER
 
 INTERVAL_S = 1.0
@@ -86,7 +87,7 @@ class RunBrowser(Panel):
     def show(self) -> None:
         """Show the selected run below the table."""
         if self.run is not None:
-            self._put(RunPanel(self.run))
+            self._put(panel_for(self.run))
 
     def show_form(self) -> None:
         """Show the form of the selected run's task below the table, with a Start button."""

@@ -50,13 +50,24 @@ class CAMPLLayer(nn.Module):
         self.moments = (
             SpeciesMoments(n_species, b, u, v) if first else MessageMoments(b, u, settings.message_channels, v)
         )
-        self.mixing = PathMixing(len(hyper_moment_paths(v)[0]), u, full=True)
+        paths = hyper_moment_paths(v)
+        self.again = nn.ModuleList(
+            [
+                nn.ModuleList([PathMixing(len(paths[rank]), u, full=True) for rank in range(v + 1)])
+                for _ in range(settings.products - 1)
+            ]
+        )
+        self.mixing = PathMixing(len(paths[0]), u, full=True)
         self.embedding = nn.Parameter(0.5 * torch.randn(n_species, u))
 
     def forward(self, features: Tensor | None, products: Tensor, geometry: Geometry) -> Tensor:
         """Scalars (N, u), None in the first layer, to scalars (N, u)."""
         moments = self.moments(products, geometry) if features is None else self.moments(features, products, geometry)
+        for mixing in self.again:  # M <- M + Lin(H) for all ranks: the next product has twice the body order
+            hyper = hyper_moments(moments, len(moments) - 1)
+            moments = [m + mix(paths) for m, mix, paths in zip(moments, mixing, hyper, strict=True)]
         (paths,) = hyper_moments(moments, 0)
-        offset, rest = (a.index_select(0, geometry.species) for a in (self.embedding, silu(self.embedding)))
-        update = silu(self.mixing(paths).squeeze(0) + offset) - rest
+        offset = self.embedding.index_select(0, geometry.species)
+        # SiLU of equally shaped tensors: rounding depends on an entry's place, and the difference must be exactly zero
+        update = silu(self.mixing(paths).squeeze(0) + offset) - silu(offset)
         return update if features is None else features + update

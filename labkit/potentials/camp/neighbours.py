@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from labkit.potentials.ewald import EwaldBatch, LatentEwald
     from labkit.potentials.ewald_plan import EwaldPlan
 
+#: Where an empty slot points, in units of the cut-off: at 1 exactly, a GPU's rounding of r / r_cut may fall below 1.
+EMPTY = 1.01
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -108,7 +111,7 @@ def pad(
     offsets = np.cumsum([0, *sizes[:-1]])
     n_atoms, width = sum(sizes), max((part.width for part in structures), default=0)
     vectors = np.zeros((n_atoms, 3, max(width, 1)))
-    vectors[:, 0] = cutoff_A
+    vectors[:, 0] = EMPTY * cutoff_A
     neighbours = np.zeros((n_atoms, max(width, 1)), dtype=np.int64)
     for part, offset in zip(structures, offsets, strict=True):
         rows = part.centre + offset

@@ -78,6 +78,8 @@ class CAMP(TrainablePotential):
         """Random parameters from `seed`; the global generator of torch is left as it was."""
         if not elements:
             raise ValueError('a new potential needs its elements, such as ["H", "C", "O"].')
+        if strange := [symbol for symbol in elements if symbol not in atomic_numbers]:
+            raise ValueError(f'{strange[0]!r} is no chemical element; elements are named as in ["H", "C", "O"].')
         settings = settings or CAMPSettings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -186,16 +188,29 @@ class CAMP(TrainablePotential):
         """Open a potential that `save` wrote; raises UnreadableFile for a folder that is damaged or not CAMP's."""
         from labkit.potentials.storage import read_potential
 
-        description, parameters = read_potential(Path(folder), "camp")
+        return cls.from_description(*read_potential(Path(folder), "camp"), Path(folder), device)
+
+    @classmethod
+    def from_description(
+        cls, description: dict[str, Any], parameters: dict[str, Tensor], folder: Path, device: str = "auto"
+    ) -> CAMP:
+        """The potential that a potential.json and its parameters describe; raises UnreadableFile, naming `folder`."""
         try:
             settings, elements = CAMPSettings(**description["architecture"]), description["elements"]
-            potential = cls.untrained(
-                settings, elements, 0, device, description["level_of_theory"], description["name"]
-            )
+            labels = str(description["level_of_theory"]), str(description["name"])
+            with torch.device("meta"):
+                blank = CAMPNetwork(settings, len(set(elements)))
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableFile(f"{folder}/potential.json does not describe a CAMP potential: {error}") from None
-        load_parameters(potential.network, parameters, Path(folder))
-        potential.provenance = dict(description.get("provenance", {}))
+        # Before anything is made: a description that lies about its size must not take the memory.
+        check_parameters(blank, parameters, folder)
+        try:
+            potential = cls.untrained(settings, elements, 0, device, *labels)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableFile(f"{folder}/potential.json does not describe a CAMP potential: {error}") from None
+        potential.network.load_state_dict(parameters)
+        said = description.get("provenance")
+        potential.provenance = said if isinstance(said, dict) else {}
         return potential
 
     def _refuse_too_large(self, prepared: Sequence[Neighbours]) -> None:
@@ -218,8 +233,8 @@ class CAMP(TrainablePotential):
         return (4 if s.dtype == "float32" else 8) * (3 * floats + s.n_layers * s.message_channels * 4)
 
 
-def load_parameters(network: torch.nn.Module, parameters: dict[str, Tensor], folder: Path) -> None:
-    """Copy `parameters` into the network; raises UnreadableFile when names or shapes are not its own."""
+def check_parameters(network: torch.nn.Module, parameters: dict[str, Tensor], folder: Path) -> None:
+    """Raise UnreadableFile when names or shapes of `parameters` are not those of the network, or for a NaN."""
     own = network.state_dict()
     wrong = [name for name in own if name not in parameters or parameters[name].shape != own[name].shape]
     wrong += [name for name in parameters if name not in own]
@@ -230,4 +245,3 @@ def load_parameters(network: torch.nn.Module, parameters: dict[str, Tensor], fol
         )
     if not all(bool(torch.isfinite(value).all()) for value in parameters.values() if value.is_floating_point()):
         raise UnreadableFile(f"{folder}: model.safetensors holds numbers that are not finite; train it again.")
-    network.load_state_dict(parameters)

@@ -28,6 +28,9 @@ class CAMPSettings(BaseModel):
     )
     radial_hidden: int = Field(32, ge=1, le=1024, description="CAMP only: hidden units of the radial networks")
     message_channels: int = Field(32, ge=1, le=1024, description="CAMP-L only: scalar features that a neighbour sends")
+    products: int = Field(
+        1, ge=1, le=4, description="CAMP-L only: times that moments of one atom are multiplied in each layer"
+    )
     readout_hidden: int = Field(32, ge=1, le=1024, description="Hidden units of the network that gives atomic energies")
     long_range: bool = Field(False, description="Latent charges and their Ewald energy (LES)")
     charge_channels: int = Field(1, ge=1, le=16, description="Latent charges for each atom")
