@@ -1,6 +1,8 @@
 """The shared thread of the live views."""
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -87,3 +89,26 @@ def test_all_views_share_one_thread():
 def test_a_function_is_refused_because_it_would_never_be_let_go():
     with pytest.raises(TypeError, match="bound methods"):
         Ticker().subscribe(lambda: None)
+
+
+def test_a_script_ends_although_its_last_widget_closes_when_the_ticker_thread_died_with_the_lock():
+    code = """
+import builtins, threading, time
+from labkit_widgets.ticker import TICKER
+class View:
+    def tick(self): pass
+    def __del__(self): TICKER.unsubscribe(self.tick)
+def die_with_the_lock():
+    TICKER._lock.acquire()
+    time.sleep(1000)
+threading.Thread(target=die_with_the_lock, daemon=True).start()
+time.sleep(0.2)
+builtins.kept = View()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_widget_collected_while_the_ticker_holds_its_lock_does_not_stop_it():
+    ticker = Ticker()
+    with ticker._lock:
+        ticker.unsubscribe(lambda: None)

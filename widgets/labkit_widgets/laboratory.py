@@ -31,8 +31,9 @@ class Lab(Panel):
     ) -> None:
         if tasks is None:
             from labkit.simulators import MolecularDynamics, Relaxation
+            from labkit.training import Training
 
-            tasks = (MolecularDynamics, Relaxation)
+            tasks = (MolecularDynamics, Relaxation, Training)
         self.store = store if store is not None else Store()
         self.picker = StructurePicker(start, title=False)
         self.launcher = Launcher(tasks, structure=self.picker, store=self.store)

@@ -7,6 +7,7 @@ An exception does not vanish: it is handed to the view's `on_tick_error`, which 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -34,7 +35,8 @@ class Ticker:
     """Calls subscribed methods at their interval from a single daemon thread, which ends when nobody is left."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # re-entrant: the garbage collector may close a widget, which unsubscribes, while this thread holds the lock
+        self._lock = threading.RLock()
         self._wake = threading.Event()
         self._subscribers: list[_Subscriber] = []
         self._thread: threading.Thread | None = None
@@ -62,6 +64,8 @@ class Ticker:
 
     def unsubscribe(self, method: Callable[[], None]) -> None:
         """Stop calling `method`; unknown methods are ignored."""
+        if sys.is_finalizing():  # the thread is gone, perhaps with the lock, and nothing is called any more
+            return
         with self._lock:
             self._subscribers = [one for one in self._subscribers if one.method() not in (None, method)]
 
