@@ -6,6 +6,7 @@ charges are known (Na +1 e, Cl -1 e), so that the latent charges of a long-range
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,12 +73,47 @@ def random_charge_gas(
     return records
 
 
+def charged_pairs(distances_A: Sequence[float], formula: str = "NaCl") -> list[Record]:
+    """Two ions of the gas alone in space at each of the distances (Å), with the labels of `random_charge_gas`.
+
+    E = q_1 q_2 / (4 pi eps0 r) + u(r). `formula`: NaCl, Na2 or Cl2. Raises ValueError for others, and for a distance
+    of zero.
+    """
+    from labkit.datasets.record import Record
+    from labkit.potentials.coulomb import PointCharges
+
+    charges = {"NaCl": [1.0, -1.0], "Na2": [1.0, 1.0], "Cl2": [-1.0, -1.0]}
+    if formula not in charges:
+        raise ValueError(f"{formula!r} is not a pair of ions of the gas; give one of {', '.join(charges)}.")
+    if not all(distance > 0 for distance in distances_A):
+        raise ValueError(f"two ions cannot be {min(distances_A)} Å apart; give distances above zero.")
+    pairs = [Atoms(formula, positions=[[0, 0, 0], [distance, 0, 0]]) for distance in distances_A]
+    for atoms in pairs:
+        atoms.set_initial_charges(charges[formula])
+    coulomb = PointCharges().predict(pairs, ("energy", "forces"))
+    records = []
+    for index, atoms in enumerate(pairs):
+        energy, forces = soft_repulsion(atoms)
+        records.append(
+            Record(
+                atoms=atoms,
+                energy=float(coulomb.energies[index] + energy),
+                forces=coulomb.forces[index] + forces,
+                group="charged pair",
+                level_of_theory=LEVEL_OF_THEORY,
+                provenance=f"labkit.datasets.random_charges, {formula} at {distances_A[index]:g} Å",
+            )
+        )
+    return records
+
+
 def soft_repulsion(atoms: Atoms) -> tuple[float, np.ndarray]:
-    """Energy (eV) and forces (n, 3) (eV/Å) of Σ_{i<j} ε (1 - r²/r0²)³, minimum image in the cubic box of `atoms`."""
-    box = atoms.cell.array[0, 0]
+    """Energy (eV) and forces (n, 3) (eV/Å) of Σ_{i<j} ε (1 - r²/r0²)³, in a cubic box (nearest image) or in none."""
     i, j = np.triu_indices(len(atoms), 1)
     vectors = atoms.positions[j] - atoms.positions[i]
-    vectors -= box * np.round(vectors / box)
+    if atoms.pbc.all():
+        box = atoms.cell.array[0, 0]
+        vectors -= box * np.round(vectors / box)
     inner = np.clip(1 - (vectors**2).sum(1) / REPULSION_RANGE_A**2, 0, None)
     push = (6 * REPULSION_eV / REPULSION_RANGE_A**2 * inner**2)[:, None] * vectors
     forces = np.zeros_like(atoms.positions)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labkit.datasets.random_charges import CLOSEST_A, random_charge_gas, soft_repulsion
+from labkit.datasets.random_charges import CLOSEST_A, charged_pairs, random_charge_gas, soft_repulsion
 from labkit.potentials.coulomb import PointCharges
 
 
@@ -52,3 +52,20 @@ def test_records_say_what_they_are():
     record = random_charge_gas(1, 8, 9.0, 11)[0]
     assert "point charges" in record.level_of_theory
     assert "seed 11" in record.provenance
+
+
+def test_a_pair_alone_has_coulombs_energy_beyond_the_repulsion_and_forces_that_are_its_gradient():
+    far = charged_pairs([8.0], "NaCl")[0]
+    assert far.energy == pytest.approx(-14.399645 / 8, abs=1e-5)
+    assert far.forces[0, 0] == pytest.approx(14.399645 / 64, abs=1e-5)
+    below, near, above = charged_pairs([2.7 - 1e-4, 2.7, 2.7 + 1e-4], "Na2")
+    assert near.forces[1, 0] == pytest.approx(-(above.energy - below.energy) / 2e-4, abs=1e-5)
+    assert near.energy > 14.399645 / 2.7
+    assert not near.atoms.pbc.any()
+
+
+def test_a_pair_of_others_and_a_distance_of_zero_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="is not a pair of ions"):
+        charged_pairs([3.0], "KCl")
+    with pytest.raises(ValueError, match="above zero"):
+        charged_pairs([3.0, 0.0])

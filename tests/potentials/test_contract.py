@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from labkit.errors import InvalidStructure, UnsupportedElement
 from labkit.potentials import Potential, load
-from tests.potentials import structures
+from tests.potentials import charged, structures
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ CASES = [
     Case("chgnet", structures.rattled_rocksalt(), 2e-3, 3e-3, 2e-5),
     Case("chgnet-0.2.0", structures.rattled_rocksalt(), 2e-3, 3e-3, 2e-5),
     Case("chgnet-r2scan", structures.rattled_rocksalt(), 2e-3, 3e-3, 2e-5),
+    Case("tests.potentials.charged:ions", charged.rattled_salt()),
+    Case("tests.potentials.made:camp", structures.rattled_rocksalt()),
+    Case("tests.potentials.made:camp_l", structures.rattled_rocksalt(), 2e-3, 3e-3, 2e-5),
+    Case("tests.potentials.made:camp_les", structures.rattled_rocksalt()),
+    Case("tests.potentials.made:committee", structures.rattled_rocksalt()),
+    Case("tests.potentials.made:wrapped", structures.rattled_rocksalt()),
 ]
 
 

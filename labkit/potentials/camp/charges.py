@@ -16,10 +16,10 @@ INITIAL_SIZE = 0.1
 
 
 class ChargeHead(nn.Module):
-    """SiLU network features -> 32 -> 16 -> channels plus a linear skip plus one number an element, times 0.1; in e.
+    """SiLU network features -> 32 -> 16 -> channels plus a linear skip, times 0.1, plus a charge of each element; in e.
 
     Latent Ewald summation (B. Cheng, npj Comput. Mater., 2025); this head as methods A.5 of the design notes states it.
-    The number of the element is ours: features of an atom without neighbours are zero, so that without it two ions
+    The charge of the element is ours: features of an atom without neighbours are zero, so that without it two ions
     beyond the cut-off, Na and Cl say, would have the same charge and repel.
     """
 
@@ -29,7 +29,7 @@ class ChargeHead(nn.Module):
         self.weights = nn.ParameterList([weight(a, b, fan_in=a) for a, b in itertools.pairwise(sizes)])
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(b)) for b in sizes[1:]])
         self.skip = weight(n_features, channels, fan_in=n_features)
-        self.element = weight(n_species, channels, fan_in=1)
+        self.element = nn.Parameter(INITIAL_SIZE * torch.randn(n_species, channels))
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """(N, features) and elements (N,) to (N, channels)."""
@@ -38,4 +38,4 @@ class ChargeHead(nn.Module):
             x = torch.addmm(b, x, w)
             if n < len(HIDDEN):
                 x = silu(x)
-        return INITIAL_SIZE * (x + features @ self.skip + self.element.index_select(0, species))
+        return INITIAL_SIZE * (x + features @ self.skip) + self.element.index_select(0, species)

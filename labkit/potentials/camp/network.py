@@ -39,7 +39,9 @@ class CAMPNetwork(nn.Module):
         self.readouts = nn.ModuleList(
             [Readout(settings.channels, settings.readout_hidden if linear or i == n - 1 else None) for i in range(n)]
         )
-        self.charge_head = ChargeHead(n * settings.channels, settings.charge_channels) if settings.long_range else None
+        self.charge_head = (
+            ChargeHead(n * settings.channels, settings.charge_channels, n_species) if settings.long_range else None
+        )
         self.register_buffer("scale", torch.ones(n_species, dtype=torch.float64))
         self.register_buffer("shift", torch.zeros(n_species, dtype=torch.float64))
         self.to(getattr(torch, settings.dtype))
@@ -70,7 +72,7 @@ class CAMPNetwork(nn.Module):
         scalars = self.features(batch)
         atomic = sum(readout(h) for readout, h in zip(self.readouts, scalars, strict=True)) * INITIAL_SIZE
         energies = atomic.double() * self.scale[batch.species] + self.shift[batch.species]
-        charges = self.charge_head(torch.cat(scalars, dim=1)) if self.charge_head else None
+        charges = self.charge_head(torch.cat(scalars, dim=1), batch.species) if self.charge_head else None
         return batch.sum_per_structure(energies), charges
 
     @torch.no_grad()

@@ -91,13 +91,18 @@ class CAMP(TrainablePotential):
     ) -> None:
         """Set, from data, the energy of each element and the unit in which the network works.
 
-        shift_Z: least squares of the total energies (eV) on the composition. scale: root mean square of the force
-        components (eV/Å, times 1 Å) of each element, or the spread of the energies without forces. The sizes of all
-        moments are measured on up to 20 of the structures.
+        shift_Z: the mean energy (eV) of the structures that are a single atom of Z without a cell; of elements without
+        such a structure, least squares of what is left of the total energies on the composition. scale: root mean
+        square of the force components (eV/Å, times 1 Å) of each element, or the spread of the energies without forces.
+        The sizes of all moments are measured on up to 20 of the structures.
         """
         self.require(structures, ("energy",))
         counts, energies = self._composition(structures), np.asarray(energies, dtype=float)
-        shift = np.linalg.lstsq(counts, energies, rcond=None)[0]
+        # The network of an atom without neighbours is zero, so the shift has to be what the data say of lone atoms.
+        alone = np.array([len(atoms) == 1 and not atoms.pbc.any() for atoms in structures])
+        lone = counts[alone].sum(axis=0)
+        shift = counts[alone].T @ energies[alone] / np.maximum(lone, 1)
+        shift[lone == 0] = np.linalg.lstsq(counts[:, lone == 0], energies - counts @ shift, rcond=None)[0]
         spread = np.std((energies - counts @ shift) / counts.sum(1)) or 1.0
         scale = np.full(len(self.elements), spread)
         if forces is not None:

@@ -19,7 +19,7 @@ from labkit.potentials.camp.geometry import Geometry, gather, geometry
 from labkit.potentials.camp.hyper_moments import hyper_moments
 from labkit.potentials.camp.layers import CAMPLLayer
 from labkit.potentials.camp.linear_moments import pair_products
-from labkit.potentials.camp.mixing import Readout, standardised
+from labkit.potentials.camp.mixing import PathMixing, Readout, standardised
 from labkit.potentials.camp.neighbours import PaddedBatch
 from labkit.potentials.camp.network import CAMPNetwork
 from labkit.potentials.camp.tensors import component_counts
@@ -30,11 +30,12 @@ class _Layer:
     """Parameters of one layer of M members; S elements, b radial functions, P paths.
 
     weights: for each rank (M S, S b, u) in the first layer, (M, b m, u) later. send: (M, u, m), None in the first.
-    mixing: (M, P u, u). embedding: (M S, u).
+    again: for each further product and each rank (M, P u, u). mixing: (M, P u, u). embedding: (M S, u).
     """
 
     weights: list[Tensor]
     send: Tensor | None
+    again: list[list[Tensor]]
     mixing: Tensor
     embedding: Tensor
 
@@ -75,9 +76,13 @@ class StackedNetworks:
         atomic: Tensor | float = 0.0
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             moments = self._moments(layer, features[-1] if features else None, products, around, kind)
+            for matrices in layer.again:
+                hyper = hyper_moments(moments, s.max_v)
+                mixed = [self._mix(paths, w) for paths, w in zip(hyper, matrices, strict=True)]
+                moments = [m + h for m, h in zip(moments, mixed, strict=True)]
             (paths,) = hyper_moments(moments, 0)
             offset = layer.embedding.index_select(0, kind)
-            update = silu(self._map(torch.cat(paths, dim=-1).squeeze(0), layer.mixing) + offset) - silu(offset)
+            update = silu(self._mix(paths, layer.mixing).squeeze(0) + offset) - silu(offset)
             features.append(features[-1] + update if features else update)
             linear, hidden, output = readout
             atomic = atomic + self._map(features[-1], linear) + self._map(silu(self._map(features[-1], hidden)), output)
@@ -88,6 +93,12 @@ class StackedNetworks:
         """(M N, ..., i) by (M, i, o), each copy by its own matrix: (M N, ..., o)."""
         mapped = torch.bmm(values.reshape(self.n_members, -1, values.shape[-1]), matrices)
         return mapped.view(*values.shape[:-1], matrices.shape[-1])
+
+    def _mix(self, paths: list[Tensor], matrices: Tensor) -> Tensor:
+        """P tensors (components, M N, u) by (M, P u, u): (components, M N, u)."""
+        joined = torch.cat(paths, dim=-1).unflatten(1, (self.n_members, -1)).transpose(0, 1)
+        mixed = torch.bmm(joined.flatten(1, 2), matrices)
+        return mixed.unflatten(1, joined.shape[1:3]).transpose(0, 1).flatten(1, 2)
 
     def _moments(
         self, layer: _Layer, features: Tensor | None, products: Tensor, around: Geometry, kind: Tensor
@@ -114,7 +125,7 @@ class StackedNetworks:
             x = torch.baddbmm(b, x, w)
             if n < len(charges.HIDDEN):
                 x = silu(x)
-        return charges.INITIAL_SIZE * ((x + torch.bmm(inputs, skip)).flatten(0, 1) + element.index_select(0, kind))
+        return charges.INITIAL_SIZE * (x + torch.bmm(inputs, skip)).flatten(0, 1) + element.index_select(0, kind)
 
 
 _BUFFERS = ("scale", "shift")
@@ -125,17 +136,22 @@ def _stacked_layer(layers: Sequence[CAMPLLayer]) -> _Layer:
     weights = [standardised(one.moments.weights, one.moments.standardise) for one in layers]
     by_rank = [torch.stack(rank) for rank in zip(*weights, strict=True)]
     first = not hasattr(layers[0].moments, "send")
-    mixing = []
-    for one in layers:
-        units = (1 / one.mixing.standardise.rms).view(-1, 1, 1)
-        dense = one.mixing.dense
-        mixing.append((dense.view(len(units), -1, dense.shape[1]) * units).flatten(0, 1))
     return _Layer(
         weights=[w.flatten(0, 1) if first else w for w in by_rank],
         send=None if first else torch.stack([one.moments.send for one in layers]),
-        mixing=torch.stack(mixing),
+        again=[
+            [_stacked_mixing([one.again[n][rank] for one in layers]) for rank in range(len(by_rank))]
+            for n in range(len(layers[0].again))
+        ],
+        mixing=_stacked_mixing([one.mixing for one in layers]),
         embedding=torch.stack([one.embedding for one in layers]).flatten(0, 1),
     )
+
+
+def _stacked_mixing(mixings: Sequence[PathMixing]) -> Tensor:
+    units = torch.stack([1 / one.standardise.rms for one in mixings])[:, :, None, None]
+    dense = torch.stack([one.dense for one in mixings])
+    return (dense.unflatten(1, (units.shape[1], -1)) * units).flatten(1, 2)
 
 
 def _stacked_readout(readouts: Sequence[Readout]) -> tuple[Tensor, Tensor, Tensor]:
