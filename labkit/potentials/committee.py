@@ -1,7 +1,8 @@
 """Several potentials that learned the same thing from different seeds: their mean is better, their spread is a warning.
 
 The one idea: members share the neighbour lists and, for the architecture CAMP-L, one forward and one backward pass
-(`camp.stacked`); the published architecture runs member by member on the shared neighbours.
+(`camp.stacked`): four cost 2.4 times one of them for 64 atoms, 3.1 times for 256, where the products of matrices, and
+not the starting of operations, take the time. The published architecture runs member by member on shared neighbours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from labkit.errors import UnreadableFile
-from labkit.potentials.camp.derivatives import Derivatives
+from labkit.potentials.camp.neighbours import LongRange
 from labkit.potentials.camp.potential import CAMP, UNITS
 from labkit.potentials.camp.settings import CAMPSettings
 from labkit.potentials.camp.stacked import StackedNetworks
@@ -43,8 +44,9 @@ class Committee(Potential):
     """The mean of its members; `Prediction.uncertainty` (B,) in eV/Å is how much they differ on the worst atom.
 
     uncertainty = max_i |s_i|, where s_i (3 components) is the standard deviation over the members, with n - 1 in the
-    denominator, of the force on atom i: the largest force deviation of DP-GEN (Y. Zhang et al., Comput. Phys. Commun.
-    253, 107206 (2020)). Latent charges are not averaged, since their sign is each member's own choice.
+    denominator, of the force on atom i: the largest force deviation of DP-GEN, which divides by n (Y. Zhang et al.,
+    Comput. Phys. Commun. 253, 107206 (2020)). Latent charges are not averaged: their sign is each
+    member's own choice.
 
     Members must have equal settings, elements and level of theory. They are taken as they are: train them first, one
     by one, each from its own seed. For CAMP-L the committee makes its own copy of their parameters.
@@ -62,6 +64,7 @@ class Committee(Potential):
         self.members = tuple(members)
         self.name, self.level_of_theory, self.elements = name, first.level_of_theory, first.elements
         self.settings, self.cutoff_A, self.device = first.settings, first.cutoff_A, first.device
+        self.n_parameters = sum(value.numel() for one in members for value in one.network.parameters())
         self.provenance: dict[str, Any] = {}
         self._stacked: StackedNetworks | None = None
         self._stack()
@@ -209,21 +212,16 @@ class Committee(Potential):
         if self._stacked is None:
             batch = first.collate(prepared)
             return [member.evaluate(batch, properties) for member in self.members]
-        batch = first.collate(prepared * m)
-        gradients = "forces" in properties or "stress" in properties
-        forces = stresses = None
-        with torch.set_grad_enabled(gradients):
-            derivatives = Derivatives(batch, first.ewald, gradients=gradients)
-            energies, charges = self._stacked(batch)
-            if charges is not None:
-                energies = energies + derivatives.long_range(charges)
-        if gradients:
-            forces, stresses = derivatives.forces_and_stresses(
-                energies, create_graph=False, stress="stress" in properties
-            )
-        answers = (energies, forces if "forces" in properties else None, stresses, charges)
-        apart = [[None] * m if one is None else one.detach().chunk(m) for one in answers]
-        return [Evaluation(e, f, s, charges=q) for e, f, s, q in zip(*apart, strict=True)]
+        batch = first.collate(prepared)
+        if first.ewald is None:
+            return self._stacked.evaluate(batch, properties)
+        plans, near = [part.plan for part in prepared], batch.long_range
+        copies = LongRange(
+            near.positions.repeat(m, 1),
+            near.cells.repeat(m, 1, 1),
+            first.ewald.collate(plans * m, batch.sizes * m, self.device, near.positions.dtype),
+        )
+        return self._stacked.evaluate(batch, properties, first.ewald, copies)
 
     def _groups(self, structures: Sequence[Atoms]) -> Iterator[list[Atoms]]:
         """Consecutive structures, as many as one member's batch holds over the number of members, at least one."""

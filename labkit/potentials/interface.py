@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: What `predict` computes unless told otherwise.
 DEFAULT_PROPERTIES = ("energy", "forces", "stress")
 PROPERTIES = ("energy", "forces", "stress", "magmoms")
+#: Beyond this extent (Å) neighbour lists run out of cells: vesin 0.6 ends the process at 10^6 Å.
+LARGEST_EXTENT_A = 1e5
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Potential(ABC):
             if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
                 raise InvalidStructure(
                     f"{label} has positions or a cell that are not finite numbers. Reload it from its source."
+                )
+            if np.ptp(atoms.positions, axis=0).max() > LARGEST_EXTENT_A:
+                raise InvalidStructure(
+                    f"{label} extends over {np.ptp(atoms.positions, axis=0).max():.0e} Å; nothing above "
+                    f"{LARGEST_EXTENT_A:.0e} Å is computed. Have atoms flown apart, or is the unit not Å?"
                 )
             if self.elements is not None:
                 symbols = {chemical_symbols[number] for number in np.unique(atoms.numbers)}

@@ -149,6 +149,7 @@ def test_a_saved_committee_comes_back_exactly(kind, tmp_path):
     assert other.energies.tolist() == one.energies.tolist()
     assert other.uncertainty.tolist() == one.uncertainty.tolist()
     assert card(tmp_path / "saved").cutoff_A == made.cutoff_A
+    assert card(made).n_parameters == 3 * sum(value.numel() for value in made.members[0].network.parameters())
 
 
 @pytest.mark.parametrize(

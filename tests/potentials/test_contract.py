@@ -160,5 +160,12 @@ def test_positions_that_are_not_numbers_are_refused(potential, case):
         potential.predict([atoms])
 
 
+def test_atoms_that_have_flown_apart_are_refused(potential, case):
+    atoms = case.atoms.copy()
+    atoms.positions[0, 0] += 1e6
+    with pytest.raises(InvalidStructure, match="flown apart"):
+        potential.predict([atoms])
+
+
 def test_an_empty_batch_is_an_empty_prediction(potential, case):
     assert len(potential.predict([])) == 0
