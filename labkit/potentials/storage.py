@@ -43,6 +43,7 @@ def write_potential(path: Path, description: dict[str, Any], parameters: dict[st
             json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8"
         )
         for file in temporary.iterdir():
+            file.chmod(0o644)  # safetensors writes for the owner alone
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
         temporary.chmod(0o755)
