@@ -179,8 +179,11 @@ def _mended(atoms: Atoms, wrap: bool) -> Atoms:
         notes.append("The cell was left-handed: its three vectors were reversed (the crystal is the same).")
     if wrap and atoms.pbc.any():
         cell = np.asarray(result.cell.complete())
-        # A little below zero counts as zero, so that an atom on the face does not jump to the other side.
-        shift = np.floor(np.linalg.solve(cell.T, result.positions.T).T + 1e-9) * result.pbc
+        fractions = np.linalg.solve(cell.T, result.positions.T).T
+        # A little below zero counts as zero, so that an atom on the face does not jump to the other side. Those inside
+        # stay, with a wider margin than those that are moved get, so that a second check moves nothing.
+        inside = (fractions >= -2e-9) & (fractions < 1)
+        shift = np.where(inside, 0, np.floor(fractions + 1e-9)) * result.pbc
         moved = int(np.any(shift != 0, axis=1).sum())
         if moved:
             result.positions -= shift @ cell

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -178,8 +178,14 @@ cells = hnp.arrays(float, (3, 3), elements=st.floats(-1.5, 1.5)).map(lambda nois
 fractions = hnp.arrays(float, (4, 3), elements=st.floats(-4, 4))
 
 
+ON_THE_FACE = np.array([[1 - 1e-9, 0, 0], [-1e-9, 0, 0], [1, 0, 0], [-3e-9, 1 - 2e-16, 0]])
+
+
 @settings(max_examples=60, deadline=None)
 @given(cells, fractions, st.booleans())
+@example(np.diag([6.0, 5.0, 7.0]), np.eye(4, 3), True)
+@example(np.diag([6.0, 5.0, 7.0]), ON_THE_FACE, False)
+@example(np.diag([6.0, 5.0, 7.0]), ON_THE_FACE, True)
 def test_check_keeps_all_periodic_distances_and_is_idempotent(cell, fraction, flip):
     atoms = Atoms("LiCoO2", scaled_positions=fraction, cell=-cell if flip else cell, pbc=True)
     once = check(atoms, min_distance_A=0)
