@@ -14,6 +14,7 @@ from ase import Atoms
 
 if TYPE_CHECKING:
     from labkit.datasets.record import Record
+    from labkit.potentials.coulomb import PointCharges
 
 #: Height and range of the soft repulsion.
 REPULSION_eV, REPULSION_RANGE_A = 5.0, 3.5
@@ -42,7 +43,6 @@ def random_charge_gas(
 
     Raises ValueError for an odd number of atoms and for a box that is too small for them.
     """
-    from labkit.datasets.record import Record
     from labkit.potentials.coulomb import PointCharges
 
     if n_atoms < 2 or n_atoms % 2:
@@ -56,21 +56,12 @@ def random_charge_gas(
         )
     generator = np.random.default_rng(seed)
     gas = [_ions(n_atoms, box_A, closest_A, generator) for _ in range(n_structures)]
-    coulomb = PointCharges(cutoff_A=max(6.0, box_A / 2)).predict(gas, ("energy", "forces"))
-    records = []
-    for index, atoms in enumerate(gas):
-        energy, forces = soft_repulsion(atoms)
-        records.append(
-            Record(
-                atoms=atoms,
-                energy=float(coulomb.energies[index] + energy),
-                forces=coulomb.forces[index] + forces,
-                group="random-charge gas",
-                level_of_theory=LEVEL_OF_THEORY,
-                provenance=f"labkit.datasets.random_charges, seed {seed}, structure {index}",
-            )
-        )
-    return records
+    return _labelled(
+        gas,
+        PointCharges(cutoff_A=max(6.0, box_A / 2)),
+        "random-charge gas",
+        [f"seed {seed}, structure {index}" for index in range(n_structures)],
+    )
 
 
 def charged_pairs(distances_A: Sequence[float], formula: str = "NaCl") -> list[Record]:
@@ -79,7 +70,6 @@ def charged_pairs(distances_A: Sequence[float], formula: str = "NaCl") -> list[R
     E = q_1 q_2 / (4 pi eps0 r) + u(r). `formula`: NaCl, Na2 or Cl2. Raises ValueError for others, and for a distance
     of zero.
     """
-    from labkit.datasets.record import Record
     from labkit.potentials.coulomb import PointCharges
 
     charges = {"NaCl": [1.0, -1.0], "Na2": [1.0, 1.0], "Cl2": [-1.0, -1.0]}
@@ -90,18 +80,29 @@ def charged_pairs(distances_A: Sequence[float], formula: str = "NaCl") -> list[R
     pairs = [Atoms(formula, positions=[[0, 0, 0], [distance, 0, 0]]) for distance in distances_A]
     for atoms in pairs:
         atoms.set_initial_charges(charges[formula])
-    coulomb = PointCharges().predict(pairs, ("energy", "forces"))
+    return _labelled(
+        pairs, PointCharges(), "charged pair", [f"{formula} at {distance:g} Å" for distance in distances_A]
+    )
+
+
+def _labelled(
+    structures: Sequence[Atoms], coulomb: PointCharges, group: str, provenances: Sequence[str]
+) -> list[Record]:
+    """Records with the exact Coulomb energy and forces plus those of the soft repulsion."""
+    from labkit.datasets.record import Record
+
+    exact = coulomb.predict(structures, ("energy", "forces"))
     records = []
-    for index, atoms in enumerate(pairs):
-        energy, forces = soft_repulsion(atoms)
+    for atoms, energy, forces, provenance in zip(structures, exact.energies, exact.forces, provenances, strict=True):
+        soft_energy, soft_forces = soft_repulsion(atoms)
         records.append(
             Record(
                 atoms=atoms,
-                energy=float(coulomb.energies[index] + energy),
-                forces=coulomb.forces[index] + forces,
-                group="charged pair",
+                energy=float(energy + soft_energy),
+                forces=forces + soft_forces,
+                group=group,
                 level_of_theory=LEVEL_OF_THEORY,
-                provenance=f"labkit.datasets.random_charges, {formula} at {distances_A[index]:g} Å",
+                provenance=f"labkit.datasets.random_charges, {provenance}",
             )
         )
     return records

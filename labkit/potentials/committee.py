@@ -7,7 +7,7 @@ not the starting of operations, take the time. The published architecture runs m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from labkit.potentials.camp.potential import CAMP, UNITS
 from labkit.potentials.camp.settings import CAMPSettings
 from labkit.potentials.camp.stacked import StackedNetworks
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential, Prediction
-from labkit.potentials.trainable import Evaluation
+from labkit.potentials.trainable import Evaluation, in_groups
 
 MOST_MEMBERS = 64
 
@@ -127,7 +127,9 @@ class Committee(Potential):
         """What each member says, latent charges included."""
         self.require(structures, properties)
         energies, forces, stresses, charges = [], [], [], []
-        for group in self._groups(structures):
+        # the members' tensors lie in memory together, so each group is smaller by their number
+        budget = CAMP.batch_atoms[self.device.split(":")[0]] // len(self.members)
+        for group in in_groups(structures, budget):
             answers = self._evaluate(group, properties)
             ends = np.cumsum([len(atoms) for atoms in group])[:-1]
             energies.append([_numpy(one.energies) for one in answers])
@@ -222,18 +224,6 @@ class Committee(Potential):
             first.ewald.collate(plans * m, batch.sizes * m, self.device, near.positions.dtype),
         )
         return self._stacked.evaluate(batch, properties, first.ewald, copies)
-
-    def _groups(self, structures: Sequence[Atoms]) -> Iterator[list[Atoms]]:
-        """Consecutive structures, as many as one member's batch holds over the number of members, at least one."""
-        budget = CAMP.batch_atoms[self.device.split(":")[0]] // len(self.members)
-        group: list[Atoms] = []
-        for atoms in structures:
-            if group and sum(map(len, group)) + len(atoms) > budget:
-                yield group
-                group = []
-            group.append(atoms)
-        if group:
-            yield group
 
 
 def _require_fit(first: CAMP, member: CAMP, index: int) -> None:

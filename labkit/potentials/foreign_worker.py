@@ -103,6 +103,7 @@ def open_orb(path: str, device: str) -> Any:
 
 def open_pickle(path: str, device: str) -> Any:
     """A pickled ASE calculator, or one that torch.save wrote."""
+    # A pickle runs code by its nature: this line is reached only in the child, for a file that the user vouched for.
     if zipfile.is_zipfile(path):
         return importlib.import_module("torch").load(path, map_location=pick_device(device), weights_only=False)
     with open(path, "rb") as file:  # noqa: PTH123

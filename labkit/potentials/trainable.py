@@ -71,7 +71,7 @@ class TrainablePotential(Potential):
         """See `Potential.predict`."""
         self.require(structures, properties)
         energies, forces, stresses, magmoms, charges = [], [], [], [], []
-        for group in self._groups(structures):
+        for group in in_groups(structures, self.batch_atoms[self.device.split(":")[0]]):
             batch = self.collate([self.prepare(atoms) for atoms in group])
             answer = self.evaluate(batch, properties)
             energies.append(_numpy(answer.energies))
@@ -91,17 +91,17 @@ class TrainablePotential(Potential):
             charges=charges or None,
         )
 
-    def _groups(self, structures: Sequence[Atoms]) -> Iterator[list[Atoms]]:
-        """Consecutive structures, as many as fit in the device's budget of atoms, at least one."""
-        budget = self.batch_atoms[self.device.split(":")[0]]
-        group: list[Atoms] = []
-        for atoms in structures:
-            if group and sum(map(len, group)) + len(atoms) > budget:
-                yield group
-                group = []
-            group.append(atoms)
-        if group:
+
+def in_groups(structures: Sequence[Atoms], budget: int) -> Iterator[list[Atoms]]:
+    """Consecutive structures, as many as have `budget` atoms together, at least one."""
+    group: list[Atoms] = []
+    for atoms in structures:
+        if group and sum(map(len, group)) + len(atoms) > budget:
             yield group
+            group = []
+        group.append(atoms)
+    if group:
+        yield group
 
 
 def _numpy(values: Tensor) -> np.ndarray:
