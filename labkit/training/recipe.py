@@ -53,7 +53,9 @@ class Recipe(BaseModel):
     huber_delta: float = quantity(
         0.01, "eV or eV/Å", "Huber: larger errors count linearly", gt=0, label="Huber's delta"
     )
-    optimiser: Literal["adam-amsgrad", "adam", "adamw"] = Field("adam-amsgrad", description="Kind of optimiser")
+    optimiser: Literal["soap", "adam-amsgrad", "adam", "adamw"] = Field(
+        "soap", description="Kind of optimiser; SOAP learns in fewer steps, Adam's steps are cheaper for large matrices"
+    )
     weight_decay: float = quantity(0.0, "", "Pulls matrices towards zero", ge=0, le=10)
     gradient_clip: float | None = quantity(10.0, "", "Largest norm of the gradient; longer ones are shortened", gt=0)
     ema_decay: float = quantity(

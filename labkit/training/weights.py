@@ -16,9 +16,8 @@ from torch import Tensor
 
 from labkit.errors import InvalidTask
 from labkit.potentials.trainable import TrainablePotential
+from labkit.training.optimisers import flat, like, memory, optimiser, remember
 from labkit.training.recipe import Recipe
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
 class Weights:
@@ -37,7 +36,7 @@ class Weights:
         self.names, self.parameters = list(named), list(named.values())
         self.decay = recipe.ema_decay
         self.mean = [value.detach().clone() for value in self.parameters]
-        self.optimiser = _optimiser(recipe, self.parameters, potential.device)
+        self.optimiser = optimiser(recipe, self.parameters, potential.device)
         self.updates = 0
 
     def step(self, rate: float) -> None:
@@ -70,7 +69,7 @@ class Weights:
     @contextmanager
     def showing(self, values: np.ndarray) -> Iterator[None]:
         """Within it, the network has the flat vector `values` for its weights."""
-        with self._showing(_like(values, self.parameters)):
+        with self._showing(like(values, self.parameters)):
             yield
 
     @contextmanager
@@ -98,7 +97,7 @@ class Weights:
 
     def keep(self, values: np.ndarray) -> None:
         """End with the flat vector `values`: as weights and as their mean."""
-        self._set(_like(values, self.parameters))
+        self._set(like(values, self.parameters))
         self.mean = [value.detach().clone() for value in self.parameters]
 
     def release(self) -> None:
@@ -110,13 +109,7 @@ class Weights:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and JSON state of a checkpoint."""
         arrays = {"weights": flat(self.parameters), "mean": flat(self.mean)}
-        memory = self.optimiser.state
-        if memory:
-            for moment in MOMENTS:
-                # A parameter that never had a gradient has no moments; its zeros stand for that, its steps say so.
-                parts = [memory[one].get(moment, torch.zeros_like(one)) for one in self.parameters]
-                arrays[moment] = flat(parts)
-            arrays["optimiser_steps"] = np.array([float(memory[one].get("step", -1.0)) for one in self.parameters])
+        arrays |= memory(self.optimiser, self.parameters)
         return arrays, {"updates": self.updates, "names": self.names}
 
     def restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -127,34 +120,11 @@ class Weights:
                 f"the checkpoint holds {arrays['weights'].size} weights of {len(state['names'])} parameters, and this "
                 f"potential trains {size} of {len(self.names)}: it belongs to another training."
             )
-        self._set(_like(arrays["weights"], self.parameters))
+        self._set(like(arrays["weights"], self.parameters))
         with torch.no_grad():
-            torch._foreach_copy_(self.mean, _like(arrays["mean"], self.mean))
+            torch._foreach_copy_(self.mean, like(arrays["mean"], self.mean))
         self.updates = int(state["updates"])
-        self.optimiser.state.clear()
-        if "optimiser_steps" not in arrays:
-            return
-        moments = {name: _like(arrays[name], self.parameters) for name in MOMENTS}
-        amsgrad = self.optimiser.defaults["amsgrad"]
-        for index, value in enumerate(self.parameters):
-            steps = float(arrays["optimiser_steps"][index])
-            if steps < 0:
-                continue
-            on_device = value.device if self.optimiser.defaults["fused"] else "cpu"
-            self.optimiser.state[value] = {
-                "step": torch.tensor(steps, dtype=torch.float32, device=on_device),
-                **{name: moments[name][index].clone() for name in MOMENTS if amsgrad or name != "max_exp_avg_sq"},
-            }
-
-
-def flat(values: Sequence[Tensor]) -> np.ndarray:
-    """All numbers of `values` in one vector."""
-    return torch.cat([value.detach().reshape(-1) for value in values]).cpu().numpy()
-
-
-def _like(vector: np.ndarray, values: Sequence[Tensor]) -> list[Tensor]:
-    parts = torch.from_numpy(np.array(vector)).split([value.numel() for value in values])
-    return [part.view(value.shape).to(value) for part, value in zip(parts, values, strict=True)]
+        remember(self.optimiser, self.parameters, arrays)
 
 
 def _frozen_names(potential: TrainablePotential, frozen: Sequence[str]) -> set[str]:
@@ -165,19 +135,3 @@ def _frozen_names(potential: TrainablePotential, frozen: Sequence[str]) -> set[s
             f"{potential.name} has no layer called {', '.join(unknown)}; its layers are {', '.join(layers)}."
         )
     return {name for layer in frozen for name in layers[layer]}
-
-
-def _optimiser(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], device: str) -> torch.optim.Optimizer:
-    # One group is one call; weight decay is for matrices alone.
-    decayed = [value for value in parameters if value.ndim >= 2 and recipe.weight_decay > 0]
-    chosen = set(map(id, decayed))
-    others = [value for value in parameters if id(value) not in chosen]
-    groups = [
-        {"params": part, "weight_decay": decay}
-        for part, decay in ((decayed, recipe.weight_decay), (others, 0.0))
-        if part
-    ]
-    kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-    # The fused step costs a third to a quarter of the one in separate calls; MPS has it for float32 only.
-    fused = torch.device(device).type != "mps"
-    return kind(groups, lr=recipe.learning_rate, amsgrad=recipe.optimiser == "adam-amsgrad", fused=fused)
