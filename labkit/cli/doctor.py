@@ -118,7 +118,7 @@ def device() -> Iterator[Finding]:
         free, total = torch.cuda.mem_get_info()
         detail = f"CUDA, {torch.cuda.get_device_name()}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
     elif torch.backends.mps.is_available():
-        detail = "MPS (Apple GPU)"
+        detail = f"CPU, {torch.get_num_threads()} threads (an Apple GPU is there: CHGNet uses it with device='mps')"
     else:
         detail = f"CPU, {torch.get_num_threads()} threads"
     yield Finding("device", True, detail)

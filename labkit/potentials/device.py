@@ -1,4 +1,4 @@
-"""Where torch work runs: CUDA, else Apple's MPS, else the CPU with one thread for each process."""
+"""Where torch work runs: CUDA, else the CPU with one thread for each process; Apple's MPS where it is named."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 
 
 def resolve_device(device: str = "auto") -> str:
-    """`auto` becomes "cuda", "mps" or "cpu", whichever is there first; any other name is checked.
+    """`auto` becomes "cuda" where there is one, else "cpu"; any other name is checked.
+
+    MPS has no float64, in which energies are summed, and no labkit benchmark ran on it: it is used when asked for.
 
     Raises ValueError when the named device is not on this machine.
     """
     if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
     kind = device.split(":")[0]
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if kind not in present:

@@ -66,7 +66,7 @@ def load(
     "orb:FILE", "sevennet:FILE", "mattersim:FILE", "pickle:FILE". Such files are pickles, which are programs: one is
     opened in a child process, and only when `trust` says so, here or once for all (`labkit.potentials.trust`).
 
-    device: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps". python: another interpreter for that child.
+    device: "auto" (CUDA, else CPU), "cpu", "cuda" or "mps". python: another interpreter for that child.
     Raises ValueError for a name that is neither known nor a saved potential, NotTrusted, ModuleNotFoundError with the
     command that installs what is missing. Nothing is downloaded.
     """

@@ -81,7 +81,7 @@ class Report:
                 wanted = {name: row[name] for name in ("group", "n", "energy_mae_meV_atom", "forces_mae_meV_A")}
                 self.context.row("groups", epoch * len(groups) + number, epoch=epoch, **wanted)
         if time.monotonic() - self._parity_at >= PARITY_EVERY_S:
-            self._parity(epoch, errors)
+            self.parity(epoch, errors)
 
     def end_of_epoch(self, *, last: bool) -> None:
         """Checkpoint and export, if it is time."""
@@ -133,7 +133,8 @@ class Report:
         """Hear that a checkpoint was written, and what it cost."""
         self._checkpoint_at, self._checkpoint_s = time.monotonic(), seconds
 
-    def _parity(self, epoch: int, errors: Errors) -> None:
+    def parity(self, epoch: int, errors: Errors) -> None:
+        """Predictions beside labels, of the weights of `epoch`."""
         self._parity_at = time.monotonic()
         self.context.save_json("parity", errors.parity(epoch))
 

@@ -264,6 +264,7 @@ class Trainer:
         self.weights.keep(best.weights)
         errors = self._errors(np.arange(len(self.validation)))
         best.metrics = self.report.metrics(errors)
+        self.report.parity(best.epoch, errors)
         self.report.export()
         self.context.log(f"{reason} after {place.epoch} epochs; the best weights are those of epoch {best.epoch}")
         return Outcome(

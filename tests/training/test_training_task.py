@@ -51,6 +51,7 @@ def test_a_training_writes_its_tables(finished):
     assert list(groups) == ["step", "epoch", "group", "n", "energy_mae_meV_atom", "forces_mae_meV_A"]
     assert groups.groupby("epoch")["n"].sum().tolist() == [6] * groups["epoch"].nunique()
     parity = finished.json("parity")
+    assert parity["epoch"] == finished.result()["best_epoch"]
     assert len(parity["energy_reference"]) == len(parity["energy_predicted"]) == 6
     assert parity["structure_of_energy"] == list(range(6))
     assert len(parity["forces_reference"]) == len(parity["forces_predicted"]) == len(parity["structure_of_forces"]) > 50

@@ -40,7 +40,7 @@ class CAMP(TrainablePotential):
     architecture ("CAMP") or the faster one with linear radial functions and scalar messages ("CAMP-L").
     """
 
-    batch_atoms = {"cpu": 256, "mps": 2048, "cuda": 16384}  # noqa: RUF012  (declared by the base class)
+    batch_atoms = {"cpu": 256, "cuda": 16384}  # noqa: RUF012  (declared by the base class)
 
     def __init__(
         self,
@@ -57,6 +57,8 @@ class CAMP(TrainablePotential):
         self.elements = frozenset(elements)
         self.cutoff_A = settings.cutoff_A
         self.device = resolve_device(device)
+        if self.device.startswith("mps"):
+            raise ValueError("CAMP sums energies in float64, which Apple's MPS does not have: use device='cpu'.")
         self.network = network.to(self.device).eval()
         #: What the training that made it says of itself: data set and its hash, metrics, units.
         self.provenance: dict[str, Any] = {}
