@@ -19,6 +19,8 @@ from labkit.training.recipe import Recipe
 
 #: Sides of a matrix that are longer keep their own basis: their factorisation costs more than it gains.
 LONGEST_SIDE = 300
+#: Directions whose gradient is below this get smaller steps: most are rounding, and steps along them cost transfer.
+SMALLEST = 1e-5
 BETAS, SHAMPOO_BETA, EVERY = (0.9, 0.99), 0.95, 10
 ADAM = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 FACTORS = ("GG", "Q")  # statistics and eigenbases of both sides, as pytorch_optimizer calls them
@@ -49,6 +51,7 @@ def optimiser(recipe: Recipe, parameters: Sequence[nn.Parameter], device: str) -
             weight_decay=0.0,
             precondition_frequency=EVERY,
             max_precondition_dim=LONGEST_SIDE,
+            eps=SMALLEST,
         )
     adam = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
     # The fused step costs a third to a quarter of the one in separate calls; MPS has it for float32 only.

@@ -23,6 +23,7 @@ from tests.benchmarks.train_peers import data, environments, report
 #: Which side runs which model.
 SIDES = {
     "CAMP-L": "labkit",
+    "CAMP-L committee": "labkit",
     "CAMP": "labkit",
     "MACE": "mace",
     "NequIP": "nequip",

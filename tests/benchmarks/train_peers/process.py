@@ -39,13 +39,16 @@ class Fit(Protocol):
 
 
 def run(models: dict[str, dict[str, Any]], fit: Fit, stopwatch: Callable[[dict[str, Any], str], Stopwatch]) -> None:
-    """Do the job of the command line with the settings of its model; `by_data` in them is what differs between data."""
+    """Do the job of the command line with the settings of its model; `by_data` and `by_cell` are what differs."""
     job = json.loads(sys.argv[1])
     model = job.get("model", next(iter(models)))
     settings = {"model": model, **models[model]}
+    if job["job"] != "speed":
+        settings.pop("by_cell", None)
     settings |= settings.pop("by_data", {}).get(job.get("data"), {}) | job.get("settings", {})
     if job["job"] == "speed":
-        _serve({name: stopwatch(settings, name) for name in job["cells"]})
+        by_cell = settings.pop("by_cell", {})
+        _serve({name: stopwatch(settings | by_cell.get(name, {}), name) for name in job["cells"]})
         return
     folder, (training, tests) = Path(job["folder"]), data.PROBLEMS[job["data"]]
     frames = data.read(folder / f"{training}.npz")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-OURS = ("CAMP-L", "CAMP")
+OURS = ("CAMP-L", "CAMP-L committee", "CAMP")
 
 #: Where labkit wants to be: force error at most this share of the peer's, at least so many times faster.
 TARGETS: dict[str, dict[str, float]] = {
@@ -78,7 +78,7 @@ def _speed_ratios(speed: dict[str, dict[str, dict[str, float]]]) -> str:
     for cell, told in speed.items():
         for ours, peer in _pairs(told):
             for key, title in (("energy_and_forces", "E+F"), ("training_step", "training step")):
-                if key not in told[peer]:
+                if key not in told[peer] or key not in told[ours]:
                     continue
                 ratio = told[peer][key] / told[ours][key]
                 goal = TARGETS.get(peer, {}).get(key)
