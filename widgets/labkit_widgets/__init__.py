@@ -15,6 +15,7 @@ from labkit_widgets.potential_card import PotentialCard
 from labkit_widgets.run_browser import RunBrowser
 from labkit_widgets.run_panels import RunPanel, panel_for
 from labkit_widgets.run_view import RunView
+from labkit_widgets.shelf import Shelf
 from labkit_widgets.training_view import TrainingView
 from labkit_widgets.trajectory import TrajectoryView
 from labkit_widgets.viewer import AtomsView
@@ -31,6 +32,7 @@ __all__ = [
     "RunBrowser",
     "RunPanel",
     "RunView",
+    "Shelf",
     "StructurePicker",
     "TaskForm",
     "TrainingView",

@@ -1,6 +1,7 @@
-"""`Lab`: the whole laboratory in one widget: structure, launch, runs. This is what the Voila page shows.
+"""`Lab`: the whole laboratory in one widget: structure, launch, runs, data. This is what the Voila page shows.
 
-Left to right is cause to effect: the picked structure feeds the launcher's form, and the browser lists every run.
+Left to right is cause to effect: the picked structure feeds the launcher's form, and the browser lists every run. Data
+and potentials stand on the shelf.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from .launcher import Launcher
 from .panel import Panel
 from .picker import StructurePicker
 from .run_browser import RunBrowser
+from .shelf import Shelf
 
 
 class Lab(Panel):
-    """Picker, launcher and run browser in three tabs; `structure` and `run` are what is chosen and started there."""
+    """Picker, launcher, run browser and shelf in four tabs; `structure` and `run` are what is chosen and started."""
 
     def __init__(
         self,
@@ -38,7 +40,9 @@ class Lab(Panel):
         self.picker = StructurePicker(start, title=False)
         self.launcher = Launcher(tasks, structure=self.picker, store=self.store)
         self.browser = RunBrowser(self.store, structure=self.picker)
-        self.tabs = w.Tab([self.picker, self.launcher, self.browser], titles=("1  Structure", "2  Launch", "3  Runs"))
+        self.shelf = Shelf()
+        titles = ("1  Structure", "2  Launch", "3  Runs", "Data and potentials")
+        self.tabs = w.Tab([self.picker, self.launcher, self.browser, self.shelf], titles=titles)
         self.tabs.selected_index = 0
         head = w.HTML(
             '<div class="lk-title" style="font-size:18px;line-height:26px">labkit'
@@ -58,7 +62,7 @@ class Lab(Panel):
 
     def release(self) -> None:
         """Close everything that is shown; runs go on."""
-        for part in (self.picker, self.launcher, self.browser):
+        for part in (self.picker, self.launcher, self.browser, self.shelf):
             part.close()
 
 
