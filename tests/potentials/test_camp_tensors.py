@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from labkit.potentials.camp.hyper_moments import hyper_moments
+from labkit.potentials.camp.hyper_moments import LARGEST, bounded, hyper_moments
 from labkit.potentials.camp.paths import hyper_moment_paths
 from labkit.potentials.camp.tensors import component_counts, components, contract, directions, multiplicity
 from tests.potentials.camp_reference import outer, unpack
@@ -63,3 +63,14 @@ def test_hyper_moments_are_contractions_of_full_tensors_in_any_order(max_v):
             terms = ",".join([*(f"{indices}nu" for indices in others), f"{kept}{''.join(others)}nu"])
             expected = np.einsum(f"{terms}->{kept}nu", *(full[rank] for rank in path))
             assert unpack(value.numpy(), output) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_bound_keeps_small_moments_and_the_direction_of_large_ones():
+    moments = [symmetric(rank, rank) for rank in range(4)]
+    for size in (1e-4, 1.0, 1e6):
+        for rank, held in enumerate(bounded([size * moment for moment in moments])):
+            full, cut = unpack((size * moments[rank]).numpy(), rank), unpack(held.numpy(), rank)
+            axes = tuple(range(rank))
+            norm, shortened = (np.sqrt(np.square(one).sum(axis=axes)) for one in (full, cut))
+            assert shortened == pytest.approx(norm / np.sqrt(1 + (norm / LARGEST) ** 2), rel=1e-12)
+            assert cut / shortened == pytest.approx(full / norm, abs=1e-12)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from labkit.potentials.camp.paths import hyper_moment_paths
 from labkit.potentials.camp.tensors import contract
+
+#: Moments of a repeated product stay below this many times their usual size.
+LARGEST = 3.0
+
+
+def bounded(moments: list[Tensor]) -> list[Tensor]:
+    """M_v / √(1 + |M_v|²/LARGEST²) for rank 0 to max_v, each (components of v, N, channels); |M_v| of the full tensor.
+
+    A product of products is a polynomial of a high degree, which a few hot configurations would otherwise drive to
+    errors of eV/Å; |M_v| is invariant, so moments co-rotate as before.
+    """
+    return [m * torch.rsqrt(1 + contract(m, m, v, v) * LARGEST**-2) for v, m in enumerate(moments)]
 
 
 def hyper_moments(moments: list[Tensor], max_output: int) -> list[list[Tensor]]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from labkit.potentials.camp.geometry import Geometry
-from labkit.potentials.camp.hyper_moments import hyper_moments
+from labkit.potentials.camp.hyper_moments import bounded, hyper_moments
 from labkit.potentials.camp.linear_moments import MessageMoments, SpeciesMoments
 from labkit.potentials.camp.mixing import PathMixing, weight
 from labkit.potentials.camp.moments import AtomicMoments
@@ -65,7 +65,7 @@ class CAMPLLayer(nn.Module):
         moments = self.moments(products, geometry) if features is None else self.moments(features, products, geometry)
         for mixing in self.again:  # M <- M + Lin(H) for all ranks: the next product has twice the body order
             hyper = hyper_moments(moments, len(moments) - 1)
-            moments = [m + mix(paths) for m, mix, paths in zip(moments, mixing, hyper, strict=True)]
+            moments = bounded([m + mix(paths) for m, mix, paths in zip(moments, mixing, hyper, strict=True)])
         (paths,) = hyper_moments(moments, 0)
         offset = self.embedding.index_select(0, geometry.species)
         # SiLU of equally shaped tensors: rounding depends on an entry's place, and the difference must be exactly zero

@@ -19,7 +19,7 @@ from torch.nn.functional import silu
 from labkit.potentials.camp import network
 from labkit.potentials.camp.charges import HIDDEN, INITIAL_SIZE
 from labkit.potentials.camp.geometry import gather, geometry
-from labkit.potentials.camp.hyper_moments import hyper_moments
+from labkit.potentials.camp.hyper_moments import bounded, hyper_moments
 from labkit.potentials.camp.layers import CAMPLLayer
 from labkit.potentials.camp.linear_moments import pair_products
 from labkit.potentials.camp.mixing import PathMixing, Readout, standardised
@@ -176,7 +176,7 @@ class StackedNetworks:
             for matrices in layer.again:
                 hyper = hyper_moments(moments, s.max_v)
                 mixed = [self._mix(paths, w) for paths, w in zip(hyper, matrices, strict=True)]
-                moments = [m + h for m, h in zip(moments, mixed, strict=True)]
+                moments = bounded([m + h for m, h in zip(moments, mixed, strict=True)])
             (paths,) = hyper_moments(moments, 0)
             offset = layer.embedding.index_select(0, kind)
             update = silu(self._mix(paths, layer.mixing).squeeze(0) + offset) - silu(offset)
