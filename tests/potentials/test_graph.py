@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
+from labkit.potentials.camp import CAMP
 from labkit.potentials.chgnet.line_graph import build_line_graph
 from labkit.potentials.device import resolve_device
 from labkit.potentials.graph import build_graph, neighbour_pairs
@@ -73,3 +74,12 @@ def test_devices_are_checked_by_name():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="not available"):
             resolve_device("cuda")
+
+
+def test_apple_s_mps_is_used_only_where_it_is_named_and_never_by_camp(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+    assert resolve_device("mps") == "mps"
+    with pytest.raises(ValueError, match="which Apple's MPS does not have: use device='cpu'"):
+        CAMP.untrained(elements=["Cu"], device="mps")

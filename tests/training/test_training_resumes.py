@@ -91,6 +91,16 @@ def test_two_processes_train_as_one_does(store, toy_task, unbroken):
     assert not np.array_equal(ours, np.zeros_like(ours))
 
 
+@pytest.mark.parametrize("toy_task", ["soap"], indirect=True)
+def test_two_processes_with_soap_learn_as_much_as_one_does(store, toy_task, unbroken):
+    run = Training(**toy_task, n_devices=2).launch(store=store).wait(90)
+    assert run.state == "finished", run.log()
+    one, two = (each.table("training")["validation_loss"].to_numpy() for each in (unbroken, run))
+    assert two[0] == pytest.approx(one[0], rel=0.1)
+    assert two[-1] < two[0]
+    assert two[-1] == pytest.approx(one[-1], rel=0.5)
+
+
 def test_a_rank_that_dies_fails_the_run_with_a_sentence(store, toy_task):
     run = Killed(**{**toy_task, "epochs": 500}, n_devices=2, kill_at=-1).launch(store=store)
     deadline = time.monotonic() + 60
