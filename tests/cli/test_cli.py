@@ -63,6 +63,8 @@ def test_ctrl_c_and_termination_cancel_the_run(store, tmp_path, signal_number):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # A shell that started the tests in the background has switched SIGINT off for all its children.
+        preexec_fn=lambda: signal.signal(signal_number, signal.SIG_DFL),
     )
     folder = process.stdout.readline().strip()
     process.send_signal(signal_number)
