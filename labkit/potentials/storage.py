@@ -71,8 +71,9 @@ def read_potential(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Ten
         raise UnreadableFile(f"{path}/potential.json does not describe a potential of kind {kind!r}.")
     try:
         with file.open("rb") as handle:
-            disguised = handle.read(4).startswith(PICKLES)
-        if disguised:
+            head = handle.read(9)
+        # The length of its JSON comes first in a safetensors file, and may begin with the byte of a pickle.
+        if head.startswith(PICKLES) and head[8:] != b"{":
             raise UnreadableFile(
                 f"{file} is a pickle under the name of safetensors. A pickle is a program; nothing of it was executed. "
                 "Do not use this folder unless you know who made it."

@@ -204,3 +204,10 @@ def test_a_potential_needs_elements_and_names_wrong_ones():
         CAMP.untrained(CAMPSettings())
     with pytest.raises(ValueError, match="Xx"):
         CAMP.untrained(CAMPSettings(), ["Li", "Xx"])
+
+
+def test_a_file_whose_header_has_the_length_of_a_pickles_first_byte_is_no_pickle(tmp_path):
+    settings = CAMPSettings(channels=16, message_channels=8, max_v=2, n_layers=2)
+    made = CAMP.untrained(settings, ("C", "H", "O"), device="cpu").save(tmp_path / "unlucky")
+    assert (made / "model.safetensors").read_bytes()[:1] == b"\x80"
+    assert CAMP.from_folder(made, "cpu").elements == {"C", "H", "O"}
