@@ -1,0 +1,206 @@
+"""Several labels at once: processes of this machine that may die, or the workers of any `concurrent.futures.Executor`.
+
+Both pools have the same four words: `room`, `submit`, `collect`, `close`. A process that is killed by its structure, or
+that takes too long, is replaced by a new one, and its structure is answered for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from typing import Any
+
+from labkit.errors import RunFailed
+from labkit.references.label_worker import answer_elsewhere, receive, send
+
+Answer = dict[str, Any]
+LAST_WORDS = 300
+#: One thread for each worker, whatever library brings them.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+class LocalPool:
+    """Up to `processes` workers, each a process of this machine with one thread; started when they are needed.
+
+    timeout_s: wall time (s) that one label may take.
+    """
+
+    def __init__(self, reference: str, options: Mapping[str, Any], processes: int, timeout_s: float) -> None:
+        # -P: the folder that this happens to run in must not shadow a package.
+        self._command = [sys.executable, "-P", "-m", "labkit.references.label_worker", str(os.getpid())]
+        self._command += [reference, json.dumps(dict(options))]
+        self._most, self._timeout_s = processes, timeout_s
+        self._workers: list[_Worker] = []
+        self._answers: queue.Queue[tuple[_Worker, Answer | None]] = queue.Queue()
+
+    @property
+    def busy(self) -> int:
+        """How many structures are being computed."""
+        return sum(worker.index is not None for worker in self._workers)
+
+    def room(self) -> bool:
+        """Whether another structure can be handed over."""
+        return self.busy < self._most
+
+    def submit(self, index: int, asked: Mapping[str, Any]) -> None:
+        """Hand over structure `index`; its answer comes out of `collect`."""
+        idle = [worker for worker in self._workers if worker.index is None]
+        if not idle:
+            idle = [_Worker(self._command, self._answers)]
+            self._workers += idle
+        idle[0].ask(index, asked, self._timeout_s)
+
+    def collect(self, wait_s: float) -> list[tuple[int, Answer]]:
+        """Return what was answered within `wait_s` seconds; raises RunFailed when a worker cannot even start."""
+        found: list[tuple[int, Answer]] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker, said = self._answers.get(timeout=0 if found else wait_s)
+                found += self._heard(worker, said)
+        for worker in [one for one in self._workers if one.index is not None and time.monotonic() > one.deadline]:
+            index, spent = worker.index, self._timeout_s
+            self._drop(worker)
+            reason = (
+                f"no label after {spent:g} s, and its process was ended. Raise timeout_s, or take a smaller structure."
+            )
+            found.append((index, {"kind": "TimedOut", "reason": reason, "cpu_s": spent}))
+        return found
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in list(self._workers):
+            self._drop(worker)
+
+    def _heard(self, worker: _Worker, said: Answer | None) -> list[tuple[int, Answer]]:
+        if worker not in self._workers:  # it was ended meanwhile
+            return []
+        if said is not None and "fatal" in said:
+            raise RunFailed(f"the reference cannot be opened in a worker process: {said['fatal']}")
+        if said is not None and "ready" in said:
+            worker.begin(self._timeout_s)
+            return []
+        index, worker.index = worker.index, None
+        if said is not None:
+            return [] if index is None else [(index, said)]
+        obituary = worker.obituary()
+        self._drop(worker)
+        if not worker.ready:
+            raise RunFailed(f"a worker process ended before its first label: {obituary}")
+        return [] if index is None else [(index, {"kind": "WorkerDied", "reason": obituary, "cpu_s": 0.0})]
+
+    def _drop(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.end()
+
+
+class _Worker:
+    """One process, and the thread that hears it."""
+
+    def __init__(self, command: list[str], answers: queue.Queue[tuple[_Worker, Answer | None]]) -> None:
+        self.index: int | None = None
+        self.ready, self.deadline = False, float("inf")
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        search = [entry or "." for entry in sys.path]
+        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, search))}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, env=environment
+        )
+        self._thread = threading.Thread(target=self._listen, args=(answers,), name="labkit-labels", daemon=True)
+        self._thread.start()
+
+    def ask(self, index: int, asked: Mapping[str, Any], timeout_s: float) -> None:
+        self.index = index
+        if self.ready:
+            self.begin(timeout_s)
+        with contextlib.suppress(OSError):  # it is gone, which the thread reports
+            send(self._process.stdin, dict(asked))
+
+    def begin(self, timeout_s: float) -> None:
+        """From now on the label in hand has `timeout_s` seconds; starting the process does not count."""
+        self.ready, self.deadline = True, time.monotonic() + timeout_s
+
+    def obituary(self) -> str:
+        """How the process ended, in a sentence."""
+        try:
+            code = self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            return "its process closed its answers and was ended."
+        size = self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(0, size - LAST_WORDS))
+        words = " ".join(self._words.read().decode(errors="replace").split())
+        how = f"was killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
+        return f"its process {how}; out of memory, or a crash in the package?" + (f" It said: {words}" if words else "")
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+        self._thread.join(2)
+        for stream in (self._process.stdin, self._process.stdout, self._words):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def _listen(self, answers: queue.Queue[tuple[_Worker, Answer | None]]) -> None:
+        while True:
+            try:
+                said = receive(self._process.stdout)
+            except (OSError, ValueError):
+                said = None
+            answers.put((self, said))
+            if said is None:
+                return
+
+
+class ExecutorPool:
+    """The workers of any executor, a Dask client's above all; `most` structures are handed over at once."""
+
+    def __init__(self, executor: Executor, reference: str, options: Mapping[str, Any], most: int) -> None:
+        self._executor, self._name, self._options, self._most = executor, reference, json.dumps(dict(options)), most
+        self._futures: dict[Future[Answer], int] = {}
+
+    @property
+    def busy(self) -> int:
+        """How many structures are with the executor."""
+        return len(self._futures)
+
+    def room(self) -> bool:
+        """Whether another structure can be handed over."""
+        return self.busy < self._most
+
+    def submit(self, index: int, asked: Mapping[str, Any]) -> None:
+        """Hand over structure `index`; its answer comes out of `collect`."""
+        self._futures[self._executor.submit(answer_elsewhere, self._name, self._options, dict(asked))] = index
+
+    def collect(self, wait_s: float) -> list[tuple[int, Answer]]:
+        """Return what was answered within `wait_s` seconds; raises RunFailed when the executor is broken."""
+        if not self._futures:
+            return []
+        found = []
+        for future in wait(self._futures, timeout=wait_s, return_when=FIRST_COMPLETED).done:
+            index = self._futures.pop(future)
+            try:
+                said = future.result()
+            except BrokenExecutor as error:
+                raise RunFailed(
+                    f"the executor broke while it labelled structure {index} ({error}); its labels so far are kept. "
+                    "Resume the run without an executor: there a structure that kills its process is left out."
+                ) from error
+            except Exception as error:
+                said = {"kind": type(error).__name__, "reason": str(error), "cpu_s": 0.0}
+            found.append((index, said))
+        return found
+
+    def close(self) -> None:
+        """Take back what has not begun."""
+        for future in self._futures:
+            future.cancel()
+        self._futures.clear()
