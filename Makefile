@@ -9,7 +9,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --quiet --constraint constraints.txt
 
-.PHONY: help lab app test bench clean
+.PHONY: help lab app test dft bench clean
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
 
@@ -24,6 +24,9 @@ test: $(VENV)/ready-test ## set up, then all tests, notebooks and browser tests
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
 	$(BIN)/python tests/notebooks/run_nbval.py
+
+dft: $(VENV)/created ## compile GPAW (density-functional theory for crystals) into .venv/dft; Debian packages by apt
+	tools/dft/install.sh $(VENV)/dft $(BIN)/python
 
 bench: $(VENV)/ready-test ## speed against stock chgnet, as ratios (minutes)
 	$(BIN)/python tests/benchmarks/run_all.py
@@ -43,7 +46,7 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/ready-lab: $(VENV)/created pyproject.toml constraints.txt
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[references,learning]'
 	@# Nothing phones home: JupyterLab neither asks about news nor looks for updates.
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@

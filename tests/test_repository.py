@@ -43,8 +43,10 @@ def test_import_labkit_is_quick_and_brings_neither_torch_nor_a_notebook_library(
         "labkit.runs",
         "labkit.structures",
         "labkit.datasets",
+        "labkit.references",
         "labkit.training",
         "labkit.simulators",
+        "labkit.active_learning",
         "labkit.analysis",
         "labkit.plots",
         "labkit.potentials.camp",
@@ -71,7 +73,19 @@ def test_nothing_in_labkit_imports_a_notebook_library():
 
 
 #: From DESIGN.md: a room may use the rooms to its left, never those to its right.
-ORDER = ["structures", "runs", "potentials", "datasets", "training", "simulators", "analysis", "plots", "cli"]
+ORDER = [
+    "structures",
+    "runs",
+    "potentials",
+    "datasets",
+    "references",
+    "training",
+    "simulators",
+    "analysis",
+    "active_learning",
+    "plots",
+    "cli",
+]
 MAY_USE = {
     "structures": set(),
     "runs": set(),
@@ -80,7 +94,9 @@ MAY_USE = {
     "training": {"structures", "runs", "potentials", "datasets"},
     "simulators": {"structures", "runs", "potentials"},
     "analysis": {"structures"},
-    "plots": {"analysis", "datasets"},
+    "references": {"structures", "runs", "potentials", "datasets"},
+    "active_learning": {"structures", "runs", "potentials", "datasets", "references", "training", "simulators"},
+    "plots": {"analysis", "datasets", "active_learning"},
     "cli": set(ORDER),
 }
 

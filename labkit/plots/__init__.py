@@ -3,9 +3,11 @@
 from labkit.plots.arrhenius import arrhenius
 from labkit.plots.dataset import composition, energy_volume, force_histogram
 from labkit.plots.dynamics import displacement, msd, rdf, thermo
+from labkit.plots.grades import grade_histogram
 from labkit.plots.palette import CYCLE, PALETTE, ground, rc, style
 from labkit.plots.parity import parity
 from labkit.plots.relaxations import relaxation
+from labkit.plots.reliability import reliability
 
 __all__ = [
     "CYCLE",
@@ -15,12 +17,14 @@ __all__ = [
     "displacement",
     "energy_volume",
     "force_histogram",
+    "grade_histogram",
     "ground",
     "msd",
     "parity",
     "rc",
     "rdf",
     "relaxation",
+    "reliability",
     "style",
     "thermo",
 ]

@@ -24,6 +24,7 @@ _KINDS = {
     "camp": "labkit.potentials.camp:CAMP",
     "corrected": "labkit.potentials.corrected:CorrectedPotential",
     "committee": "labkit.potentials.committee:Committee",
+    "delta": "labkit.potentials.delta:DeltaPotential",
 }
 
 
