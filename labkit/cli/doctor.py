@@ -50,7 +50,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def examine(arguments: argparse.Namespace) -> int:
     """Print the report; 1 when something essential is missing."""
     checks: list[Callable[[], Iterator[Finding]]] = [
-        python, packages, device, weights, browser, lambda: disk(Store(arguments.store).root),
+        python, packages, device, weights, references, browser, lambda: disk(Store(arguments.store).root),
         lambda: store(Store(arguments.store).root),
     ]  # fmt: skip
     healthy = True
@@ -132,6 +132,17 @@ def weights() -> Iterator[Finding]:
     yield Finding(
         "CHGNet weights", bool(found), ", ".join(found) or "none", "pip install --force-reinstall chgnet==0.4.2"
     )
+
+
+def references() -> Iterator[Finding]:
+    """The reference methods that label: which are here, and how to get the others."""
+    from labkit.references.registry import ENTRIES
+
+    here = {name: entry.installed for name, entry in ENTRIES.items()}
+    yield Finding("references", True, ", ".join(name for name, there in here.items() if there) or "none")
+    for name, there in here.items():
+        if not there:
+            yield Finding(name, False, "not installed", ENTRIES[name].install, essential=False)
 
 
 def browser() -> Iterator[Finding]:

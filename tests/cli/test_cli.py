@@ -116,7 +116,7 @@ def test_broken_folders_are_reported_on_the_error_stream(store, capsys):
 def test_the_doctor_finds_what_is_here(store, capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("python", "torch", "chgnet", "device", "CHGNet weights", "0.3.0", "disk", str(store.root)):
+    for word in ("python", "torch", "chgnet", "device", "CHGNet weights", "0.3.0", "gfn2-xtb", "disk", str(store.root)):
         assert word in out
     assert "everything essential is here" in out
 

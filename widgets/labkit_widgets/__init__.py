@@ -4,9 +4,12 @@ Widgets are thin: every number they show comes from `labkit`, everything shown c
 (`picker.structure`, `form.task`, `view.run`), and an error stands beside the control that caused it.
 """
 
+from labkit_widgets.active_learning_view import ActiveLearningView
+from labkit_widgets.attack_view import AttackView
 from labkit_widgets.curves import Curves, LiveCurves
 from labkit_widgets.dataset_browser import DatasetBrowser
 from labkit_widgets.diffusion import DiffusionView
+from labkit_widgets.error_view import ErrorView
 from labkit_widgets.form import TaskForm
 from labkit_widgets.laboratory import Lab, lab
 from labkit_widgets.launcher import Launcher
@@ -21,10 +24,13 @@ from labkit_widgets.trajectory import TrajectoryView
 from labkit_widgets.viewer import AtomsView
 
 __all__ = [
+    "ActiveLearningView",
     "AtomsView",
+    "AttackView",
     "Curves",
     "DatasetBrowser",
     "DiffusionView",
+    "ErrorView",
     "Lab",
     "Launcher",
     "LiveCurves",

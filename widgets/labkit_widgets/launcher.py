@@ -20,9 +20,8 @@ from labkit.runs import Run, Store
 from . import theme
 from .form import TaskForm, spaced
 from .panel import Panel, button, muted
-from .run_panels import RunPanel, panel_for
+from .run_panels import panel_for
 from .run_view import RunView
-from .training_view import TrainingView
 
 
 class Launcher(Panel):
@@ -42,7 +41,7 @@ class Launcher(Panel):
         self._structure, self._store, self._with_panel = structure, store, panel
         self._follows = isinstance(structure, HasTraits)
         self._lock = threading.Lock()
-        self.panel: RunPanel | TrainingView | None = None
+        self.panel: Panel | None = None
         names = [spaced((one if isinstance(one, type) else type(one)).__name__) for one in self._tasks]
         self.kind = w.Dropdown(
             options=[(name, i) for i, name in enumerate(names)], value=0, layout=w.Layout(width="220px")

@@ -35,7 +35,7 @@ class NglCanvas(NGLWidget):
         self.add_class("lk-canvas")
 
     def build(self, scene: dict) -> None:
-        """Show a new scene: keys pdb, style, cell, orientation, center."""
+        """Show a new scene: keys pdb, style, cell, orientation, center, and perhaps tints (see `tint`)."""
         with self._lock:
             self._scene = {**scene, "id": f"{self.model_id}-{next(_scene_ids)}"}
             self._positions = None
@@ -47,6 +47,14 @@ class NglCanvas(NGLWidget):
             self._positions = np.ascontiguousarray(positions, dtype="f4")
             if self.loaded:
                 self.set_coordinates({0: self._positions})
+
+    def tint(self, values: np.ndarray) -> None:
+        """Give each atom of the scene a number (n,) from 0 to 1; a tinted style shows them as colours."""
+        with self._lock:
+            tints = np.round(values, 3).tolist()
+            if self._scene is not None:
+                self._scene["tints"] = tints
+            self._call("labkitTint", tints)
 
     def restyle(self, style: list[dict]) -> None:
         """Change how atoms are drawn."""

@@ -1,11 +1,17 @@
-"""Which panel shows a run: the curves and parity of a training, atoms and curves of everything else."""
+"""Which panel shows a run: trainings, campaigns and attacks have their own; atoms and curves show everything else."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import ipywidgets as w
 
 from labkit.runs import Run
 
+from .active_learning_model import is_active_learning
+from .active_learning_view import ActiveLearningView
+from .attack_model import is_attack
+from .attack_view import AttackView
 from .curves import LiveCurves
 from .panel import Panel
 from .run_view import RunView
@@ -33,6 +39,15 @@ class RunPanel(Panel):
             part.close()
 
 
-def panel_for(run: Run, *, status: RunView | None = None) -> RunPanel | TrainingView:
+#: Who shows what, the first that says yes.
+_KINDS: tuple[tuple[Callable[[Run], bool], type[Panel]], ...] = (
+    (is_training, TrainingView),
+    (is_active_learning, ActiveLearningView),
+    (is_attack, AttackView),
+)
+
+
+def panel_for(run: Run, *, status: RunView | None = None) -> Panel:
     """Return the panel that suits the run's kind; `status` is a RunView of it that is shown already."""
-    return TrainingView(run, status=status) if is_training(run) else RunPanel(run, status=status)
+    view = next((view for suits, view in _KINDS if suits(run)), RunPanel)
+    return view(run, status=status)

@@ -24,6 +24,8 @@ _CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 
 _PLAIN_EDGES = ((1, 4), (1, 5), (2, 4), (2, 6), (3, 5), (3, 6), (4, 7), (5, 7), (6, 7))
 AXIS_COLOURS = ("#D55E00", "#009E73", "#0072B2")
 _EDGE_COLOUR = "#8a8f98"
+#: Colours of a number of each atom, from 0 to 1: lightness falls all the way, so that nobody needs the hue.
+TINTS = ("#DDE3EA", "#F3C27A", "#E69F00", "#D55E00", "#7F2A00")
 
 
 def bonds(atoms: Atoms, scale: float = 1.2) -> np.ndarray:
@@ -94,14 +96,19 @@ def pdb(symbols: Sequence[str], positions: np.ndarray, pairs: np.ndarray) -> str
     return "\n".join([*lines, "END", ""])
 
 
-def representation(style: str, bonded: bool = True) -> list[dict]:
-    """Return NGL representations for one of `STYLES`; sticks only where there are bonds, because they cost frames."""
+def representation(style: str, bonded: bool = True, tinted: bool = False) -> list[dict]:
+    """Return NGL representations for one of `STYLES`; sticks only where there are bonds, because they cost frames.
+
+    Atoms have the colours of their elements, or, `tinted`, that of their number between 0 and 1 (`TINTS`).
+    """
     if style not in STYLES:
         raise ValueError(f"the style {style!r} is not known; choose one of: {', '.join(STYLES)}")
+    colour: dict = {"colorScheme": "bfactor", "colorScale": list(TINTS), "colorMode": "rgb", "colorDomain": [0, 1]}
+    colour = colour if tinted else {}
     if style == "space filling":
-        return [{"type": "spacefill", "params": {"radiusType": "covalent", "radiusScale": 1.1}}]
-    balls = {"type": "spacefill", "params": {"radiusType": "covalent", "radiusScale": 0.5}}
-    sticks = {"type": "licorice", "params": {"radiusType": "size", "radiusSize": 0.11}}
+        return [{"type": "spacefill", "params": {"radiusType": "covalent", "radiusScale": 1.1, **colour}}]
+    balls = {"type": "spacefill", "params": {"radiusType": "covalent", "radiusScale": 0.5, **colour}}
+    sticks = {"type": "licorice", "params": {"radiusType": "size", "radiusSize": 0.11, **colour}}
     return [balls, sticks] if bonded else [balls]
 
 

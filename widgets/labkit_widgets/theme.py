@@ -50,9 +50,9 @@ def message(text: object, kind: str = "error") -> str:
     return f'<div class="lk-message lk-{kind}" role="{role}">{body}</div>'
 
 
-def badge(state: str) -> str:
-    """Return the state of a run as a coloured dot with its name: never colour alone."""
-    colour = STATE_COLOURS.get(state, GREY)
+def badge(state: str, colour: str = "") -> str:
+    """Return the state of a run (or any other, in its `colour`) as a coloured dot with its name: never colour alone."""
+    colour = colour or STATE_COLOURS.get(state, GREY)
     return f'<span class="lk-badge"><span class="lk-dot" style="background:{colour}"></span>{escape(state)}</span>'
 
 

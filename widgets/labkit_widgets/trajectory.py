@@ -25,10 +25,17 @@ POLL_S = 0.1
 class TrajectoryView(Panel):
     """Shows the frames of a `Run` (also one that has not written any yet) or of a sequence of `ase.Atoms`."""
 
-    def __init__(self, source: Run | Sequence[Atoms], *, height: str = "360px", style: str = "ball and stick") -> None:
+    def __init__(
+        self,
+        source: Run | Sequence[Atoms],
+        *,
+        height: str = "360px",
+        style: str = "ball and stick",
+        view: AtomsView | None = None,
+    ) -> None:
         self.model = TrajectoryModel(source)
         self._silent = False
-        self.view = AtomsView(height=height, style=style)
+        self.view = view if view is not None else AtomsView(height=height, style=style)
         last = max(0, len(self.model) - 1)
         self.play = w.Play(min=0, max=last, interval=120, show_repeat=False, tooltip="Play the frames")
         self.slider = w.IntSlider(min=0, max=last, readout=False, layout=w.Layout(flex="1 1 auto"))

@@ -96,15 +96,26 @@ class AtomsView(Panel):
         self._atoms, self._waiting = atoms, None
         self._last_sent = time.monotonic()
         self.canvas.build({**self._scene(atoms, scene.wrapped(atoms, self._group), pairs), "center": center})
-        chips = (f'<span><i style="background:{c}"></i>{theme.escape(s)} {n}</span>' for s, c, n in scene.legend(atoms))
+        self._write_legend(atoms)
+
+    def _write_legend(self, atoms: Atoms) -> None:
         axes = zip("abc", scene.AXIS_COLOURS, strict=True) if scene.cell_lines(atoms)["edges"] else ()
         ends = "".join(f'<b style="color:{colour}">{name}</b>' for name, colour in axes)
-        self._legend.value = f'<div class="lk-legend">{"".join(chips)}<span>{ends}</span></div>'
+        self._legend.value = f'<div class="lk-legend">{self._chips(atoms)}<span>{ends}</span></div>'
+
+    def _chips(self, atoms: Atoms) -> str:
+        """The elements of the legend."""
+        kinds = scene.legend(atoms)
+        return "".join(f'<span><i style="background:{c}"></i>{theme.escape(s)} {n}</span>' for s, c, n in kinds)
+
+    def _look(self) -> list[dict]:
+        """How atoms are drawn."""
+        return scene.representation(self._style, self._bonded)
 
     def _scene(self, atoms: Atoms, positions: np.ndarray, pairs: np.ndarray) -> dict:
         return {
             "pdb": scene.pdb(atoms.get_chemical_symbols(), positions, pairs),
-            "style": scene.representation(self._style, self._bonded),
+            "style": self._look(),
             "cell": scene.cell_lines(atoms),
             "orientation": list(scene.ORIENTATION),
             "center": True,
@@ -126,7 +137,7 @@ class AtomsView(Panel):
     def _on_style(self, change: dict) -> None:
         with self._lock:
             self._style = change["new"]
-            self.canvas.restyle(scene.representation(self._style, self._bonded))
+            self.canvas.restyle(self._look())
 
     def on_tick_error(self, error: Exception) -> None:
         """Show an exception of the ticker thread under the picture."""

@@ -3,7 +3,7 @@
 (function (view) {
   if (view.labkit) { return; }
   const stage = view.stage;
-  const state = { id: null, atoms: null, cell: null, style: null, pending: null, dirty: false, frames: 0, cost: 0 };
+  const state = { id: null, atoms: null, cell: null, style: null, pending: null, tints: null, dirty: false, frames: 0, cost: 0 };
   view.labkit = state;
   view.el.classList.add("labkit-ngl");
 
@@ -29,14 +29,25 @@
 
   function flush() {
     state.scheduled = false;
-    if (!state.atoms || !state.pending) { return; }
-    const next = state.pending;
-    state.pending = null;
-    if (next.length !== 3 * state.atoms.structure.atomCount) { return; }
+    if (!state.atoms || !(state.pending || state.tints)) { return; }
+    const next = state.pending, tints = state.tints, count = state.atoms.structure.atomCount;
+    state.pending = state.tints = null;
+    const what = {};
+    if (next && next.length === 3 * count) { what.position = true; }
+    if (tints && tints.length === count) { what.color = true; }
+    if (!what.position && !what.color) { return; }
     state.began = performance.now();
-    state.atoms.structure.updatePosition(next);
-    state.atoms.updateRepresentations({ position: true });
+    if (what.position) { state.atoms.structure.updatePosition(next); }
+    if (what.color) { tint(state.atoms, tints); }
+    state.atoms.updateRepresentations(what);
     state.dirty = true;
+  }
+
+  // A number for each atom, 0 to 1; a style with the colour scheme "bfactor" shows them.
+  function tint(atoms, values) {
+    const store = atoms.structure.atomStore;
+    for (let i = 0; i < values.length; i++) { store.bfactor[i] = values[i]; }
+    view.el.dataset.tinted = String(values.length);
   }
 
   // The pause lets messages that came in during a slow drawing overwrite each other; without it each one is drawn.
@@ -107,6 +118,10 @@
     state.pending = new Float32Array(data);
     later();
   };
+  view.labkitTint = function (values) {
+    state.tints = values;
+    later();
+  };
   view.labkitStyle = dress;
   view.labkitCell = drawCell;
   view.labkitCamera = function (orientation) {
@@ -117,7 +132,7 @@
     if (state.id === scene.id) { return; }
     const first = state.id === null;
     state.id = scene.id;
-    state.pending = null;
+    state.pending = state.tints = null;
     const old = state.atoms;
     state.atoms = null;
     const blob = new Blob([scene.pdb], { type: "text/plain" });
@@ -126,6 +141,7 @@
     if (state.id !== scene.id) { stage.removeComponent(loaded); return; }
     if (old) { stage.removeComponent(old); }
     state.atoms = loaded;
+    if (scene.tints && scene.tints.length === loaded.structure.atomCount) { tint(loaded, scene.tints); }
     dress(scene.style);
     drawCell(scene.cell);
     if (first && !view.model.get("_camera_orientation").length) { look(scene.orientation); }
