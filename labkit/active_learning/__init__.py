@@ -14,7 +14,10 @@ from labkit.active_learning.calibration import (
     negative_log_likelihood,
 )
 from labkit.active_learning.committee_gradient import ByAutograd, ByDifferences, Look, Surface, surface_of
+from labkit.active_learning.delta_fragments import PUBLISHED
+from labkit.active_learning.delta_learning import DeltaLearning
 from labkit.active_learning.extrapolation import ActiveSet, maxvol, moment_tensor_grades
+from labkit.active_learning.loop import ActiveLearning, QualityLevel
 from labkit.active_learning.random_symmetric import Crystal, Perturbations, perturbed, relaxed, seeds
 from labkit.active_learning.random_symmetric_task import RandomSymmetric
 from labkit.active_learning.reliability import Reliability, judge, miscalibration_area, reliability
@@ -42,8 +45,10 @@ from labkit.active_learning.uncertainty import (
 __all__ = [
     "ATOM_WISE",
     "LEAST_SPREAD",
+    "PUBLISHED",
     "RAW",
     "STRUCTURE_WISE",
+    "ActiveLearning",
     "ActiveSet",
     "Attack",
     "AttackStep",
@@ -52,9 +57,11 @@ __all__ = [
     "Calibration",
     "Choice",
     "Crystal",
+    "DeltaLearning",
     "Guards",
     "Look",
     "Perturbations",
+    "QualityLevel",
     "RandomSymmetric",
     "Reliability",
     "Surface",

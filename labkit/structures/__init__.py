@@ -5,6 +5,7 @@ Every function returns an `ase.Atoms`; lengths are in Å. What was mended on the
 """
 
 from labkit.structures.build_cell import cell_widths, conventional, primitive, repeat, strain, supercell, transform
+from labkit.structures.build_cof import phenylene_framework, stacked
 from labkit.structures.build_defects import rattle, substitute, swap_disorder, unbound, vacancy
 from labkit.structures.build_surface import slab
 from labkit.structures.check import MAX_ATOMS, check
@@ -30,6 +31,7 @@ __all__ = [
     "from_dict",
     "named",
     "names",
+    "phenylene_framework",
     "primitive",
     "rattle",
     "read",
@@ -38,6 +40,7 @@ __all__ = [
     "safe_name",
     "slab",
     "space_group",
+    "stacked",
     "strain",
     "substitute",
     "supercell",

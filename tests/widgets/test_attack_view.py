@@ -107,7 +107,7 @@ def test_the_slider_writes_the_wanted_error_and_the_dial_turns_towards_it(store,
     run = PretendsToAttack(n_structures=1, max_steps=4000, wanted_eV_A=5.0, pause_s=0.2).launch(store=store)
     view, other = AttackView(run), AttackView(run)
     assert view.wanted.value == 5.0
-    soon(lambda: len(view.steps) > 0)
+    soon(lambda: len(view.steps) > 0, 20)
     view.wanted.value = 2.0
     soon(lambda: run.json("control").get("wanted_eV_A") == 2.0)
     soon(lambda: view.dial.data[0].gauge.threshold.value == 2.0)
@@ -133,7 +133,7 @@ def test_a_wanted_error_beyond_the_slider_widens_it(store, soon):
 def test_a_stopped_attack_resumes_where_it_was(store, soon):
     run = PretendsToAttack(n_structures=3, pause_s=0.05).launch(store=store)
     view = AttackView(run)
-    soon(lambda: len(view.steps) >= 4)
+    soon(lambda: len(view.steps) >= 4, 20)
     view.status.stop.click()
     soon(lambda: run.state == "cancelled")
     soon(lambda: not view.status.resume.disabled)
