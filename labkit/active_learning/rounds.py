@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: The stages in their order, with the share of a round that is over when each begins.
 STAGES = {"explore": 0.0, "select": 0.3, "label": 0.35, "train": 0.55, "calibrate": 0.95, "decide": 0.99}
-TICKS = 1000
+PERCENT = 100
 
 
 def first_state() -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Rounds:
             self.crew = Crew(self.task, stack)
             while not self.state["reason"]:
                 self._round()
-        self.context.progress(TICKS, TICKS, "done")
+        self.context.progress(PERCENT, PERCENT, "done")
         return self._result()
 
     @property
@@ -134,7 +134,7 @@ class Rounds:
         total = sum(one.max_rounds + 1 for one in self.task.levels)
         rounds = before + self.state["level_round"] + begin + width * min(1.0, share)
         text = f"round {self.state['round']}, {self.state['stage']}"
-        self.context.progress(int(TICKS * rounds), TICKS * total, f"{text}: {sentence}" if sentence else text)
+        self.context.progress(int(PERCENT * rounds / total), PERCENT, f"{text}: {sentence}" if sentence else text)
         self.context.raise_if_stopped()
         self.context.pause_point()
 

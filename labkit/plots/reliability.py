@@ -23,6 +23,8 @@ def reliability(results: Any | Sequence[Any], ax: Axes | None = None) -> Axes:
     results = list(results) if isinstance(results, Sequence) else [results]
     if not results:
         raise ValueError("there is no reliability diagram to draw; give at least one.")
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     ax = new_axes(ax, figsize=(4.6, 4.2))
     for number, one in enumerate(results):
         text = f"{one.label or 'predicted'}: ENCE {one.ence:.2f}, rms z {one.rms_z:.2f}"
@@ -32,4 +34,8 @@ def reliability(results: Any | Sequence[Any], ax: Axes | None = None) -> Axes:
     ax.plot(ends, ends, "--", linewidth=1, color=ink(ax, "black"), label="perfect")
     ax.set_xscale("log")
     ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):  # less than a decade has one power of ten at most: name 2 and 5 as well
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     return finish(ax, "predicted error (eV/Å)", "observed error (eV/Å)")

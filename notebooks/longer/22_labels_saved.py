@@ -5,7 +5,7 @@
 
 For each seed a committee of three starts from the same ten random structures. Then the number of labels doubles: by the
 committee's uncertainty (the most uncertain, three times as many as wanted, thinned by farthest points) up to 80 labels,
-at random up to 320. Errors are of forces on structures that are not in the pool. Water: clusters of two to six molecules
+at random up to 320. Errors are of forces on structures that are not in the pool. Water: clusters of 2 to 6 molecules
 from GFN1-xTB dynamics, labelled with GFN2-xTB; tested on GFN2-xTB dynamics. Copper: EMT, 24 to 32 atoms, mostly a cold
 crystal, as a long run would give; tested on all kinds in equal parts. The outcome is 22_labels_saved.json, one entry
 for each system, seed and strategy; what is there already is not computed again.
@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,9 @@ from labkit.training import fit
 RESULTS = Path(__file__).with_suffix(".json")
 CACHE = Path(tempfile.gettempdir()) / "labkit-labels-saved"
 COUNTS = {True: (10, 20, 40, 80), False: (10, 20, 40, 80, 160, 320)}
-MEMBERS, STEPS, BATCH = 3, 500, 5
+MEMBERS, BATCH = 3, 5
+#: Steps of the optimiser; more labels take more steps to be learned, so that no strategy is held back by the budget.
+STEPS = {10: 500, 20: 500, 40: 500, 80: 500, 160: 700, 320: 1000}
 MODEL = {
     "water": CAMPSettings(channels=16, n_layers=2, max_v=2, message_channels=16, readout_hidden=16),
     "copper": CAMPSettings(channels=16, n_layers=1, max_v=2, products=2, readout_hidden=16),
@@ -131,7 +134,7 @@ def labelled(system: str) -> tuple[list[Record], list[Record]]:
 
 
 def committee(system: str, records: list[Record], seed: int) -> Committee:
-    """Three networks from scratch, the same number of steps whatever the number of labels."""
+    """Three networks from scratch."""
     elements = sorted({symbol for record in records for symbol in record.atoms.symbols})
     members = []
     for number in range(MEMBERS):
@@ -140,7 +143,7 @@ def committee(system: str, records: list[Record], seed: int) -> Committee:
             [record.atoms for record in records], [record.energy for record in records], [r.forces for r in records]
         )
         batch = min(BATCH, len(records))
-        epochs = max(1, STEPS * batch // len(records))
+        epochs = max(1, STEPS[len(records)] * batch // len(records))
         fit(
             one,
             records,
@@ -169,6 +172,13 @@ def descriptor(atoms: Atoms) -> np.ndarray:
     return np.concatenate(rows)
 
 
+@lru_cache(maxsize=1)
+def first(system: str, seed: int) -> Committee:
+    """The committee of the first ten labels, which both strategies begin with."""
+    pool = labelled(system)[0]
+    return committee(system, [pool[choice.index] for choice in at_random(len(pool), COUNTS[True][0], seed)], seed)
+
+
 def race(system: str, seed: int, looking: bool, pool: list[Record], test: list[Record]) -> list[dict]:
     """One line for each number of labels."""
     rows = np.array([descriptor(record.atoms) for record in pool])
@@ -188,7 +198,8 @@ def race(system: str, seed: int, looking: bool, pool: list[Record], test: list[R
             else:
                 new = [rest[choice.index] for choice in at_random(len(rest), wanted, seed + count)]
             chosen += [int(index) for index in new]
-        members = committee(system, [pool[index] for index in chosen], seed)
+        new_start = count == COUNTS[looking][0]
+        members = first(system, seed) if new_start else committee(system, [pool[index] for index in chosen], seed)
         answers = members.predict([record.atoms for record in test], ("energy", "forces")).forces
         errors = [answer - record.forces for answer, record in zip(answers, test, strict=True)]
         by_group = {

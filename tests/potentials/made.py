@@ -8,6 +8,7 @@ from ase import Atoms
 from labkit.potentials.ase_adaptor import ASEPotential
 from labkit.potentials.camp import CAMP, CAMPSettings
 from labkit.potentials.committee import Committee
+from labkit.potentials.delta import DeltaPotential
 
 SMALL = {"cutoff_A": 4.0, "channels": 6, "message_channels": 4, "radial_degree": 5, "radial_hidden": 5}
 SMALL |= {"readout_hidden": 7, "dtype": "float64"}
@@ -80,3 +81,9 @@ def wrapped() -> ASEPotential:
     """Our potential, seen by ASE as a calculator, seen by labkit as a potential again."""
     potential = small("CAMP-L")
     return ASEPotential(potential.calculator, name="wrapped", level_of_theory="none", elements=potential.elements)
+
+
+@functools.cache
+def delta() -> DeltaPotential:
+    """A correction in the arithmetic of double precision on another potential of ours."""
+    return DeltaPotential(small("CAMP"), small("CAMP-L", seed=7), {"Li": 0.3, "Cl": -0.1})

@@ -35,6 +35,7 @@ CASES = [
     Case("tests.potentials.made:camp_les", structures.rattled_rocksalt()),
     Case("tests.potentials.made:committee", structures.rattled_rocksalt()),
     Case("tests.potentials.made:wrapped", structures.rattled_rocksalt()),
+    Case("tests.potentials.made:delta", structures.rattled_rocksalt()),
 ]
 
 
