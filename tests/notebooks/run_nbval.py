@@ -1,6 +1,7 @@
-"""Runs every notebook under nbval, two at a time, in run stores of their own, and leaves no run behind.
+"""Runs every notebook under nbval, each in a run store of its own, and leaves no run behind.
 
-The cells marked NBVAL_CHECK_OUTPUT must print what is stored in the notebook; every other cell must run.
+The cells marked NBVAL_CHECK_OUTPUT must print what is stored in the notebook; every other cell must run. Called with
+other arguments than notebooks, pytest runs with these arguments beside them: two cores, two queues.
 """
 
 import os
@@ -14,39 +15,46 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: A notebook computes with one process of its own beside the kernel, which waits for it.
 AT_ONCE = max(1, min(2, os.cpu_count() or 1))
+PYTEST = [sys.executable, "-m", "pytest"]
 
 
-def run(notebook: Path) -> tuple[Path, int, float, str]:
-    """One notebook: its path, pytest's exit status, the seconds it took, what pytest said."""
+def check(notebook: Path) -> int:
+    """Run one notebook, print one line or what went wrong, return pytest's exit status."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="labkit-notebooks-") as folder:
         environment = {**os.environ, "LABKIT_RUNS": folder, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
+        command = [*PYTEST, "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
         # The notebooks' kernels warn of their own accord (ipykernel over TCP): warnings are errors in tests/, not here.
         command += ["-W", "default", "--durations=3", str(notebook)]
         try:
             ended = subprocess.run(
                 command, env=environment, cwd=REPOSITORY, check=False, text=True, capture_output=True
             )
-            return notebook, ended.returncode, time.monotonic() - began, ended.stdout + ended.stderr
         finally:
             from labkit.runs import Store
 
-            for one in Store(folder).runs():
-                if one.status().active:
-                    one.cancel()
+            for run in Store(folder).runs():
+                if run.status().active:
+                    run.cancel()
+    last = ended.stdout.strip().splitlines()[-1:] or [ended.stderr]
+    text = last[0].strip("= ") if ended.returncode == 0 else ended.stdout + ended.stderr
+    print(f"\n{notebook.name} after {time.monotonic() - began:.0f} s: {text}", flush=True)
+    return ended.returncode
 
 
-def main() -> int:
-    """Return 0 when all notebooks passed."""
-    notebooks, worst = sorted((REPOSITORY / "notebooks").glob("*.ipynb")), 0
+def main(arguments: list[str]) -> int:
+    """Return the worst exit status."""
+    named = [Path(one).resolve() for one in arguments if one.endswith(".ipynb")]
+    others = [one for one in arguments if not one.endswith(".ipynb")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for notebook, code, seconds, said in pool.map(run, notebooks):
-            print(said if code else f"{notebook.name}: {said.strip().splitlines()[-1].strip('= ')}", flush=True)
-            print(f"{notebook.name}: {'failed' if code else 'passed'} in {seconds:.0f} s", flush=True)
-            worst = max(worst, code)
-    return worst
+        codes = []
+        if others:  # the longest of all goes first
+            codes.append(
+                pool.submit(lambda: subprocess.run([*PYTEST, *others], cwd=REPOSITORY, check=False).returncode)
+            )
+        codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
+    return max(code.result() for code in codes)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
