@@ -27,9 +27,8 @@ def check(notebook: Path) -> int:
         # The notebooks' kernels warn of their own accord (ipykernel over TCP): warnings are errors in tests/, not here.
         command += ["-W", "default", "--durations=3", str(notebook)]
         try:
-            ended = subprocess.run(
-                command, env=environment, cwd=REPOSITORY, check=False, text=True, capture_output=True
-            )
+            kept = {"text": True, "capture_output": True}
+            ended = subprocess.run(command, env=environment, cwd=REPOSITORY, check=False, **kept)
         finally:
             from labkit.runs import Store
 
@@ -49,9 +48,7 @@ def main(arguments: list[str]) -> int:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         codes = []
         if others:  # the longest of all goes first
-            codes.append(
-                pool.submit(lambda: subprocess.run([*PYTEST, *others], cwd=REPOSITORY, check=False).returncode)
-            )
+            codes.append(pool.submit(subprocess.call, [*PYTEST, *others], cwd=REPOSITORY))
         codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
     return max(code.result() for code in codes)
 
