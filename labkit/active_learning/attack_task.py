@@ -71,6 +71,11 @@ class Attack(Task):
         state = stored[1] if stored else {"rows": 0, "ends": []}
         for index in range(len(state["ends"]), len(self.structures)):
             row, step = state["rows"], None
+            if sentence := self._guards().contact(self.structures[index]):
+                context.log(f"structure {index} was not attacked: {sentence}")
+                state = {"rows": row, "ends": [*state["ends"], self._refused(index, sentence)]}
+                context.checkpoint({}, state)
+                continue
             for step in self._steps(surface, self.structures[index], index, context):
                 context.raise_if_stopped()
                 context.pause_point()
@@ -107,14 +112,33 @@ class Attack(Task):
             surface,
             atoms,
             Calibration("given", self.calibration_a, self.calibration_b),
-            lambda: float(context.controls().get("wanted_eV_A", self.wanted_eV_A)),
-            guards=Guards(self.closest, self.max_displacement_A, self.energy_window_eV),
+            lambda: self._wanted(context),
+            guards=self._guards(),
             max_steps=self.max_steps,
             tolerance=self.tolerance,
             max_step_A=self.max_step_A,
             rattle_A=self.rattle_A,
             seed=int(np.random.SeedSequence([self.seed, index]).generate_state(1)[0]),
         )
+
+    def _guards(self) -> Guards:
+        return Guards(self.closest, self.max_displacement_A, self.energy_window_eV)
+
+    def _wanted(self, context: RunContext) -> float:
+        """What the dial says; a setting that is no positive number is as good as none."""
+        value = context.controls().get("wanted_eV_A")
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value) and value > 0
+        return float(value) if usable else self.wanted_eV_A
+
+    def _refused(self, index: int, reason: str) -> dict[str, Any]:
+        return {
+            "structures": to_dict(self.structures[index]),
+            "reached": False,
+            "predicted_eV_A": None,
+            "wanted_eV_A": self.wanted_eV_A,
+            "steps": 0,
+            "reasons": reason,
+        }
 
 
 def _frame(step: AttackStep, index: int) -> Atoms:

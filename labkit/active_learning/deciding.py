@@ -23,8 +23,10 @@ def decide(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     reason, promote = "", False
     if total >= rounds.task.max_labels:
         reason = f"the {rounds.task.max_labels} labels are used up ({total} bought)."
-    elif leave and last:
+    elif leave and (last or _lost(found)):
         reason = f"{leave}."
+        if _lost(found):
+            reason += " The committee is lost there: begin with more labels, or explore more gently."
     elif leave:
         reason, promote = _promoted(rounds, found, total)
     if leave or reason:
@@ -59,6 +61,12 @@ def _why_leave(rounds: Rounds, found: Found) -> str:
         count = level.max_rounds
         return f"level {level.title} has had its {count} round{'s' if count > 1 else ''}"
     return ""
+
+
+def _lost(found: Found) -> bool:
+    """Whether a sweep chose nothing because what it found lies beyond the break threshold or is no physics."""
+    select = found["select"]
+    return not select["selected"] and not select["candidate"] and select["failed"] > select["accurate"]
 
 
 def _promoted(rounds: Rounds, found: Found, total: int) -> tuple[str, bool]:

@@ -20,6 +20,7 @@ from labkit.active_learning.committee_gradient import surface_of
 from labkit.active_learning.trajectories import Sight, Watch, explore
 from labkit.active_learning.uncertainty import atom_spread, member_forces
 from labkit.errors import InvalidStructure
+from labkit.structures import bare
 
 if TYPE_CHECKING:
     from labkit.potentials.committee import Committee
@@ -70,13 +71,11 @@ def look(committee: Committee, structures: Sequence[Atoms], sources: Sequence[st
 
 def as_frame(sight: Sight, structure: int) -> Atoms:
     """The structure with what was thought of it, fit for a file; errors that are infinite are written as zero."""
-    frame = Atoms(sight.atoms.numbers, positions=sight.atoms.positions, cell=sight.atoms.cell, pbc=sight.atoms.pbc)
-    if sight.atoms.has("tags"):
-        frame.set_tags(sight.atoms.get_tags())
+    frame = bare(sight.atoms)
     lost = not np.isfinite(sight.predicted).all()
     worst = int(np.argmax(sight.predicted))
     frame.arrays["predicted_error"] = np.zeros(len(frame)) if lost else np.array(sight.predicted)
-    frame.info = {
+    frame.info |= {
         "source": sight.source,
         "structure": structure,
         "worst_atom": worst,

@@ -14,7 +14,8 @@ import numpy as np
 from ase import Atoms
 
 from labkit.active_learning.levels import own_pool, rattled
-from labkit.active_learning.round_folder import LABELS, RoundFolder
+from labkit.active_learning.round_folder import LABELS, ROUNDS, RoundFolder, read_frames
+from labkit.structures import bare
 
 if TYPE_CHECKING:
     from labkit.active_learning.loop import ActiveLearning
@@ -54,6 +55,13 @@ class LabelBook:
         folder = RoundFolder(self.folder, number).path / LABELS
         return list(read_labelled(folder)) if (folder / LABELLED).exists() else []
 
+    def refused(self) -> list[Atoms]:
+        """What a reference could not label in any round so far; it is not asked for again."""
+        from labkit.references.label_store import FAILED
+
+        found = sorted((self.folder / ROUNDS).glob(f"*/{LABELS}/{FAILED}/*.extxyz"))
+        return [atoms for path in found for atoms in read_frames(path)]
+
     def beginning(
         self, level: int, rounds: Sequence[int], level_of_theory: str, *, given: bool
     ) -> tuple[list[Atoms], bool, str]:
@@ -84,9 +92,7 @@ class LabelBook:
 
 def _named(atoms: Atoms, source: str) -> Atoms:
     """A bare copy that says where it comes from."""
-    made = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    if atoms.has("tags"):
-        made.set_tags(atoms.get_tags())
+    made = bare(atoms)
     kept = {key: atoms.info[key] for key in ("source", "structure") if key in atoms.info}
-    made.info = {"source": source, **kept}
+    made.info |= {"source": source, **kept}
     return made

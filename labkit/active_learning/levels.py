@@ -16,7 +16,7 @@ from labkit.errors import InvalidTask
 from labkit.potentials.camp.settings import CAMPSettings
 from labkit.runs import quantity
 from labkit.runs.explain import explain
-from labkit.structures import StructureField
+from labkit.structures import StructureField, bare
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -107,7 +107,7 @@ def rattled(
         index = number % len(structures)
         generator = np.random.default_rng([*seed, number])
         for attempt in range(REDRAWS):
-            atoms = structures[index].copy()
+            atoms = bare(structures[index])
             size = generator.uniform(0.5, 1.5) * (1 if attempt < REDRAWS - 1 else 0.1)
             if atoms.pbc.all() and strain > 0:
                 change = generator.normal(scale=strain * size, size=(3, 3))
@@ -115,6 +115,6 @@ def rattled(
             atoms.positions += generator.normal(scale=rattle_A * size, size=atoms.positions.shape)
             if not Guards().contact(atoms):
                 break
-        atoms.info = {"source": f"rattled copy of {index}", "structure": index}
+        atoms.info |= {"source": f"rattled copy of {index}", "structure": index}
         made.append(atoms)
     return made

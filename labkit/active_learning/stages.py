@@ -84,7 +84,7 @@ def select(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     values = np.array([predicted(frame) for frame in frames])
     most = min(task.labels_per_round, task.max_labels - state["labels_total"])
     rounds.listen(0.1, f"{len(frames)} structures")
-    known = rounds.book.of(state["sources"], given=state["given"]).structures()
+    known = rounds.book.of(state["sources"], given=state["given"]).structures() + rounds.book.refused()
     picked = picking.pick(
         task.selection,
         frames,
@@ -197,7 +197,8 @@ def train(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
         share=task.share,
         seed=[task.seed, state["round"]],
         device=task.device,
-        before=_own(rounds) if fits and task.warm_start else None,
+        # In a level's first round labels are held out, which the committee before may have learned.
+        before=_own(rounds) if fits and task.warm_start and not state["fresh"] else None,
         refit=not same,
     )
     name = f"{rounds.level.title} round {state['round']}"

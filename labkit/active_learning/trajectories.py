@@ -19,6 +19,7 @@ from labkit.active_learning.uncertainty import atom_spread
 from labkit.errors import UnstableDynamics
 from labkit.potentials.interface import LARGEST_EXTENT_A
 from labkit.simulators.guards import Guard
+from labkit.structures import bare
 
 if TYPE_CHECKING:
     from labkit.potentials.committee import Committee
@@ -113,7 +114,7 @@ def explore(
     the last one and marked `broken`. `watch.ends` gets a sentence for each that ended early.
     """
     walkers = [
-        (name, Langevin(_bare(atoms), temperature, timestep_fs, friction_per_ps, np.random.default_rng(list(seed))))
+        (name, Langevin(bare(atoms), temperature, timestep_fs, friction_per_ps, np.random.default_rng(list(seed))))
         for atoms, temperature, seed, name in starts
     ]
     total, every = round(duration_fs / timestep_fs), max(1, round(sample_every_fs / timestep_fs))
@@ -178,12 +179,3 @@ def _trouble(
     if predicted.max() >= upper:
         return f"the predicted error {predicted.max():.3g} eV/Å reached the break threshold {upper:.3g}", predicted
     return "", predicted
-
-
-def _bare(atoms: Atoms) -> Atoms:
-    """Numbers, positions, cell, masses and tags."""
-    made = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    made.set_masses(atoms.get_masses())
-    if atoms.has("tags"):
-        made.set_tags(atoms.get_tags())
-    return made

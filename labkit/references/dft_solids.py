@@ -69,13 +69,16 @@ class PlaneWavePBE(Reference):
         self.cutoff_eV, self.kspacing_per_A = cutoff_eV, kspacing_per_A
         self.max_iterations, self.timeout_s, self.max_cost_s = int(max_iterations), timeout_s, float(max_cost_s)
         self.name, self.elements = "gpaw-pbe", None
-        self.level_of_theory = functional
+        cut = f"{cutoff_eV:g} eV" if cutoff_eV is not None else "350, 500 or 700 eV by element"
+        spacing = f"{kspacing_per_A:g}" if kspacing_per_A is not None else "0.67, metals 0.4,"
+        self.level_of_theory = f"{functional}, GPAW, {cut}, k-points {spacing} 1/Å, {self.smearing_eV:g} eV"
         self.implemented = ("energy", "forces", "stress")
         self.failure_modes = (
             f"N, O and F below {HARD_FLOOR_EV:g} eV are refused; cut-offs of elements other than Li Na Mg Si P S Cl W "
             "and O were not converged here.",
-            "Energies depend on cut-off and k-points: labels of two settings are never mixed, and the k-point grid "
-            "jumps when a cell grows (give kspacing_per_A small enough to compare cells).",
+            "Energies depend on cut-off and k-points, which are part of the level of theory. By itself the cut-off "
+            "follows the elements: give cutoff_eV for a set whose compositions differ. The k-point grid jumps when a "
+            "cell grows (give kspacing_per_A small enough to compare cells).",
             "Forces do not sum to zero exactly (about 1e-3 eV/Å).",
             "Cr, Mn, Fe, Co and Ni are without spin unless atoms have initial magnetic moments; no Hubbard U, no "
             "dispersion.",

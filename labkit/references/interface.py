@@ -16,6 +16,7 @@ from ase.data import atomic_numbers
 from labkit.datasets.record import Record
 from labkit.errors import InvalidStructure, NotConverged, UnsupportedElement
 from labkit.potentials.interface import DEFAULT_PROPERTIES, LARGEST_EXTENT_A, Potential, Prediction
+from labkit.structures.bare import electrons
 from labkit.structures.contacts import nearest_contacts
 
 #: Half of the shortest bond there is (H-H, 0.74 Å); basis sets and pseudopotentials end there.
@@ -72,6 +73,7 @@ class Reference(ABC):
                 f"{name} has the atoms {i} and {j} {distance:.2f} Å apart; below {MIN_DISTANCE_A} Å no reference "
                 "method is meaningful. Leave the structure out."
             )
+        electrons(atoms)
         if self.elements is not None:
             missing = sorted(set(atoms.symbols) - self.elements, key=atomic_numbers.get)
             if missing:

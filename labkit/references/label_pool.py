@@ -183,6 +183,7 @@ class ExecutorPool:
     def collect(self, wait_s: float) -> list[tuple[int, Answer]]:
         """Return what was answered within `wait_s` seconds; raises RunFailed when the executor is broken."""
         if not self._futures:
+            time.sleep(wait_s)
             return []
         found = []
         for future in wait(self._futures, timeout=wait_s, return_when=FIRST_COMPLETED).done:
@@ -195,6 +196,12 @@ class ExecutorPool:
                     "Resume the run without an executor: there a structure that kills its process is left out."
                 ) from error
             except Exception as error:
+                if type(error).__name__ != "KilledWorker":  # Dask's word for a structure that killed several workers
+                    # The method's own errors come back as answers; this one is of the executor, not of the structure.
+                    raise RunFailed(
+                        f"the executor could not label structure {index} ({type(error).__name__}: {error}); its labels "
+                        "so far are kept. Mend it (is labkit with this reference installed there?) and resume."
+                    ) from error
                 said = {"kind": type(error).__name__, "reason": str(error), "cpu_s": 0.0}
             found.append((index, said))
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import sys
 import threading
@@ -102,6 +103,8 @@ def _end_with(parent: int) -> None:
 def main(arguments: list[str]) -> int:
     """`python -m labkit.references.label_worker PARENT_PID NAME OPTIONS`."""
     parent, name, options = arguments
+    for one in (signal.SIGINT, signal.SIGTERM):  # meant for the process that started this one, which ends it
+        signal.signal(one, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # Fortran and C libraries print where they want
     threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()

@@ -4,6 +4,7 @@ reasons.
 Every function returns an `ase.Atoms`; lengths are in Å. What was mended on the way is in ``atoms.info["mended"]``.
 """
 
+from labkit.structures.bare import bare, electrons
 from labkit.structures.build_cell import cell_widths, conventional, primitive, repeat, strain, supercell, transform
 from labkit.structures.build_cof import phenylene_framework, stacked
 from labkit.structures.build_defects import rattle, substitute, swap_disorder, unbound, vacancy
@@ -22,10 +23,12 @@ __all__ = [
     "Entry",
     "StructureField",
     "as_structure",
+    "bare",
     "cell_widths",
     "check",
     "conventional",
     "describe",
+    "electrons",
     "entries",
     "entry",
     "from_dict",

@@ -11,17 +11,18 @@ from ase import Atoms
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from labkit.errors import InvalidStructure
+from labkit.structures.bare import ELECTRONS, electrons
 from labkit.structures.check import MAX_ATOMS, check
 from labkit.structures.library import named
 
 # Per-atom data that a simulation starts from; anything else of an Atoms object is not part of a task.
 ARRAYS = ("momenta", "initial_magmoms", "initial_charges", "tags", "masses")
-_KEYS = {"symbols", "positions", "cell", "pbc", "name", "source", "max_atoms", *ARRAYS}
+_KEYS = {"symbols", "positions", "cell", "pbc", "name", "source", "max_atoms", *ELECTRONS, *ARRAYS}
 
 
 def to_dict(atoms: Atoms) -> dict[str, Any]:
-    """Return the JSON form: symbols, positions (n, 3) in Å, cell (3, 3) in Å, pbc, name, and the per-atom data that
-    is present.
+    """Return the JSON form: symbols, positions (n, 3) in Å, cell (3, 3) in Å, pbc, name, charge (e), multiplicity, and
+    the per-atom data, as far as they are there.
     """
     data: dict[str, Any] = {
         "symbols": list(atoms.get_chemical_symbols()),
@@ -34,6 +35,7 @@ def to_dict(atoms: Atoms) -> dict[str, Any]:
         data["source"] = str(atoms.info["source"])
     if "max_atoms" in atoms.info:
         data["max_atoms"] = int(atoms.info["max_atoms"])
+    data.update(electrons(atoms))
     data.update({key: atoms.arrays[key].tolist() for key in ARRAYS if key in atoms.arrays})
     return data
 
@@ -75,6 +77,8 @@ def from_dict(data: dict[str, Any]) -> Atoms:
     for key in ARRAYS:
         if data.get(key) is not None:
             atoms.set_array(key, _array(data, key, (n_atoms,), (n_atoms, 3)), dtype=int if key == "tags" else float)
+    atoms.info.update({key: data[key] for key in ELECTRONS if data.get(key) is not None})
+    electrons(atoms)
     if isinstance(data.get("max_atoms"), int):
         atoms.info["max_atoms"] = data["max_atoms"]
     atoms.info.update({key: str(data[key]) for key in ("name", "source") if data.get(key) is not None})

@@ -107,7 +107,8 @@ def test_the_child_answers_with_free_energy_forces_and_stress(stand_in):
     assert found.energy == pytest.approx((atoms.positions**2).sum() + 1400)
     assert found.forces == pytest.approx(-2 * atoms.positions)
     assert found.stress[0] == pytest.approx([0, 5, 4])
-    assert found.level_of_theory == "PBE"
+    assert found.level_of_theory == "PBE, GPAW, 400 eV, k-points 0.67, metals 0.4, 1/Å, 0.1 eV"
+    assert PlaneWavePBE().level_of_theory != found.level_of_theory  # and neither is that of another code's PBE
     assert "GPAW 0.0, PBE, plane waves 400 eV, 2 x 2 x 2 k-points" in found.provenance
     alone = PlaneWavePBE(cutoff_eV=400).label(atoms, forces=False)
     assert (alone.forces, alone.stress) == (None, None)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from collections import Counter
@@ -5,6 +6,7 @@ from collections import Counter
 import numpy as np
 import psutil
 import pytest
+from ase import Atoms
 from ase.build import molecule
 
 from labkit.datasets import Dataset, Record
@@ -214,3 +216,13 @@ def test_tight_binding_labels_molecules_in_a_run(store):
     assert methane.energy == pytest.approx(-113.60956621, abs=1e-5)
     assert "tblite" in water.provenance
     assert water.level_of_theory == "GFN2-xTB"
+
+
+def test_a_task_carries_charge_and_multiplicity_to_the_label(store):
+    triplet = Atoms("O2", [[0, 0, 0], [0, 0, 1.21]], info={"multiplicity": 3})
+    task = Labelling(structures=[triplet, Atoms("O2", triplet.positions)], reference="gfn2-xtb")
+    again = type(task)(**json.loads(task.to_json())["parameters"])
+    found = labelled(again.run(store=store))
+    assert "2 unpaired electrons" in found[0].provenance
+    assert "0 unpaired electrons" in found[1].provenance
+    assert abs(found[0].energy - found[1].energy) > 0.01

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from labkit import structures
 from labkit.errors import InvalidStructure
-from labkit.structures import StructureField, from_dict, to_dict
+from labkit.structures import StructureField, bare, from_dict, to_dict
 
 
 class Model(BaseModel, frozen=True, extra="forbid"):
@@ -108,3 +108,13 @@ def test_the_json_form_gives_back_the_same_atoms(symbols, cell, pbc, extras, dat
 def test_from_dict_wants_an_object():
     with pytest.raises(InvalidStructure, match="not list"):
         from_dict([1, 2])
+
+
+def test_charge_and_multiplicity_survive_the_json_form_and_are_whole_numbers():
+    oxygen = Atoms("O2", [[0, 0, 0], [0, 0, 1.21]], info={"charge": 0, "multiplicity": 3, "remark": "no physics"})
+    again = from_dict(json.loads(json.dumps(to_dict(oxygen))))
+    assert again.info == {"charge": 0, "multiplicity": 3}
+    assert bare(oxygen).info == {"charge": 0, "multiplicity": 3}
+    for key, value in (("charge", 0.5), ("multiplicity", 0), ("charge", "1")):
+        with pytest.raises(InvalidStructure, match=f"{key}.*a whole number"):
+            to_dict(Atoms("H", info={key: value}))

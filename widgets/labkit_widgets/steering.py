@@ -5,6 +5,7 @@ A slider sends more values than a run needs; while one write is under way, later
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -42,8 +43,10 @@ class Steering:
                 if not values:
                     self._busy = False
                     return
+            failed: Exception | None = None
             try:
                 self.run.set_controls(**values)
-                self._report(None)
             except Exception as error:
-                self._report(error)
+                failed = error
+            with contextlib.suppress(Exception):  # a view that is gone must not keep later values from the run
+                self._report(failed)
