@@ -121,6 +121,7 @@ class DeltaPotential(Potential):
         Raises UnreadableFile for a description that is not one or names a baseline that labkit does not know,
         ModuleNotFoundError, with the command, when the package of the baseline is missing.
         """
+        from labkit.potentials.cards import read_description
         from labkit.potentials.registry import load
 
         folder = Path(folder)
@@ -133,13 +134,16 @@ class DeltaPotential(Potential):
         for part in (CORRECTION, *((BASELINE,) if said.get("baseline") is None else ())):
             if not (folder / part / "potential.json").is_file():
                 raise UnreadableFile(f"{folder} lacks its folder {part}; take the whole folder from its source.")
+        if read_description(folder / CORRECTION).get("kind") == "delta":  # also one that leads back to itself
+            raise UnreadableFile(f"{folder}/{CORRECTION} is a delta potential itself; a correction is one potential.")
         baseline = (
             load(folder / BASELINE, device)
             if said.get("baseline") is None
             else open_baseline(said["baseline"], device, f"{folder}/potential.json")
         )
         shifts = said.get("shifts") or {}
-        if not isinstance(shifts, dict) or not all(isinstance(one, int | float) for one in shifts.values()):
+        numbers = isinstance(shifts, dict) and all(isinstance(one, int | float) for one in shifts.values())
+        if not numbers or not all(math.isfinite(one) for one in shifts.values()):
             raise UnreadableFile(f"{folder}/potential.json has the shifts {shifts!r:.60}, which are not numbers.")
         names = {key: str(said.get(key) or "") for key in ("name", "level_of_theory")}
         made = cls(baseline, load(folder / CORRECTION, device), shifts, **names)

@@ -1,6 +1,7 @@
 """Baseline plus correction: sums, gradients, size consistency, and a folder that can run no code."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -149,3 +150,16 @@ def test_potentials_bring_no_reference_along():
     code = "import labkit.potentials.delta, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"labkit.references", "tblite", "pyscf"} & set(loaded)
+
+
+def test_a_correction_that_leads_back_to_itself_and_shifts_that_are_none_are_refused(on_emt, tmp_path):
+    folder = on_emt.save(tmp_path / "saved")
+    said = json.loads((folder / "potential.json").read_text())
+    (folder / "potential.json").write_text(json.dumps({**said, "shifts": {"Cu": float("nan")}}))
+    with pytest.raises(UnreadableFile, match="not numbers"):
+        load(folder, "cpu")
+    (folder / "potential.json").write_text(json.dumps(said))
+    shutil.rmtree(folder / "correction")
+    (folder / "correction").symlink_to(folder)
+    with pytest.raises(UnreadableFile, match="is a delta potential itself"):
+        load(folder, "cpu")
