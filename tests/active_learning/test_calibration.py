@@ -28,7 +28,7 @@ def known(a=0.7, b=0.75, n=20_000, seed=0):
 
 
 def test_the_values_on_tungsten_are_those_of_methods_A6():
-    # /work/shared/methods/A section 6: Liu et al.'s data, 200 of 1026 configurations calibrate, the others test; atoms
+    # methods A section 6: Liu et al.'s data, 200 of 1026 configurations calibrate, the others test; atoms
     # with u > 1e-4 eV/Å, ten bins of equal numbers of atoms, configurations drawn by numpy's default_rng(0). The page
     # leaves bins, floor and seed unsaid; these reproduce every number it gives, ENCE wanted within 10 %.
     (u, e), (v, f) = tungsten_spread().split(200, seed=0)
