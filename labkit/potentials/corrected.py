@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,9 +61,8 @@ class CorrectedPotential(Potential):
     def save(self, path: str | Path) -> Path:
         """Write a folder: the numbers, and the name of the base or the base itself when it has no name."""
         from labkit.potentials.registry import names
-        from labkit.potentials.storage import write_potential
+        from labkit.potentials.storage import write_with_parts
 
-        path = Path(path)
         named = self.base.name in names()
         description = {
             "kind": "corrected",
@@ -78,21 +76,7 @@ class CorrectedPotential(Potential):
             "units": {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å^3", "shifts": "eV"},
             "provenance": self.provenance,
         }
-        if named:
-            return write_potential(path, description, {})
-        # The whole appears under its name at once, with the base inside.
-        if path.exists() and not (path / "potential.json").is_file():
-            raise FileExistsError(f"{path} exists and is no saved potential; choose another name.")
-        whole = path.with_name(f".{path.name}.new")
-        try:
-            write_potential(whole, description, {})
-            self.base.save(whole / BASE)
-            if path.exists():
-                shutil.rmtree(path)
-            whole.rename(path)
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
-        return path
+        return write_with_parts(path, description, {} if named else {BASE: self.base})
 
     @classmethod
     def from_folder(cls, folder: Path, device: str = "auto") -> CorrectedPotential:

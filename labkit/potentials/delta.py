@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,11 +84,8 @@ class DeltaPotential(Potential):
 
         Raises ValueError for a reference that was opened with settings that cannot be written down.
         """
-        from labkit.potentials.storage import write_potential
+        from labkit.potentials.storage import write_with_parts
 
-        path = Path(path)
-        if path.exists() and not (path / "potential.json").is_file():
-            raise FileExistsError(f"{path} exists and is no saved potential; choose another name.")
         said = _description(self.baseline)
         description = {
             "kind": "delta",
@@ -101,18 +97,8 @@ class DeltaPotential(Potential):
             "units": {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å^3", "shifts": "eV"},
             "provenance": self.provenance,
         }
-        whole = path.with_name(f".{path.name}.new")  # the whole appears under its name at once
-        try:
-            write_potential(whole, description, {})
-            self.correction.save(whole / CORRECTION)
-            if said is None:
-                self.baseline.save(whole / BASELINE)
-            if path.exists():
-                shutil.rmtree(path)
-            whole.rename(path)
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
-        return path
+        inside = {BASELINE: self.baseline} if said is None else {}
+        return write_with_parts(path, description, {CORRECTION: self.correction, **inside})
 
     @classmethod
     def from_folder(cls, folder: str | Path, device: str = "auto") -> DeltaPotential:

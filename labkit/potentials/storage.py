@@ -10,13 +10,17 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from labkit.errors import UnreadableFile
+
+if TYPE_CHECKING:
+    from labkit.potentials.interface import Potential
 
 MAX_DESCRIPTION_BYTES = 10_000_000
 #: How a file begins that is a program: a pickle, or the zip of pickles that torch writes.
@@ -52,6 +56,27 @@ def write_potential(path: Path, description: dict[str, Any], parameters: dict[st
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def write_with_parts(path: Path, description: dict[str, Any], parts: Mapping[str, Potential]) -> Path:
+    """Write a potential made of others: `path`/potential.json, and a folder for each part inside; it appears at once.
+
+    Raises FileExistsError when `path` is a folder that is not a saved potential.
+    """
+    path = Path(path)
+    if path.exists() and not (path / "potential.json").is_file():
+        raise FileExistsError(f"{path} exists and is no saved potential; choose another name.")
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        write_potential(whole, description, {})
+        for name, part in parts.items():
+            part.save(whole / name)
+        if path.exists():
+            shutil.rmtree(path)
+        whole.rename(path)
+    finally:
+        shutil.rmtree(whole, ignore_errors=True)
     return path
 
 

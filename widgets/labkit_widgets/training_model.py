@@ -13,6 +13,7 @@ import numpy as np
 
 from labkit.runs import Run
 
+from .changes import Changes
 from .run_model import clock
 
 if TYPE_CHECKING:
@@ -102,19 +103,7 @@ class TrainingModel:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._seen: dict[str, tuple[int, int] | None] = {}
-
-    def changed(self, name: str) -> bool:
-        """Whether a file of the run is there and other than it was when this was last asked."""
-        try:
-            stat = (self.run.folder / name).stat()
-        except FileNotFoundError:
-            return False
-        now = (stat.st_mtime_ns, stat.st_size)
-        if self._seen.get(name) == now:
-            return False
-        self._seen[name] = now
-        return True
+        self.changed = Changes(run.folder).of
 
     def picture(self) -> TrainingPicture:
         """The training at this moment."""
