@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from labkit import potentials, structures
 from labkit.errors import BudgetExceeded, InvalidStructure, InvalidTask, NotConverged
-from labkit.references import gpaw_child
+from labkit.references import dft_solids, gpaw_child
 from labkit.references.dft_solids import PlaneWavePBE
 
 #: CPU seconds of energy and forces in `../shared/methods/C` section 4, settings as there: structure, spacing, cut-off.
@@ -215,13 +216,27 @@ def test_silicon_has_the_lattice_constant_of_pbe():
 
 
 @needs_gpaw
+def test_energy_and_stress_are_those_of_gpaws_own_tests(monkeypatch):
+    monkeypatch.setattr(dft_solids, "_hexagonal", lambda _: False)  # they take Monkhorst-Pack grids off Gamma
+    # gpaw 26.7, gpaw/test/generic/test_si_primitive.py: LDA, 200 eV, 4 x 4 x 4, tetrahedra (for us a narrow smearing).
+    local = PlaneWavePBE(functional="LDA", cutoff_eV=200, smearing_eV=0.01, kspacing_per_A=0.5)
+    assert local.kpoints(bulk("Si", a=5.475)) == (4, 4, 4)
+    assert local.label(bulk("Si", a=5.475), forces=False).energy == pytest.approx(-11.8584, abs=1e-3)
+    # gpaw 26.7, gpaw/test/pw/test_si_stress.py: PBE, 200 eV, 1 x 1 x 2, a sheared cell; eV/Å^3, Voigt.
+    sheared = bulk("Si")
+    sheared.set_cell(sheared.cell @ [[1.02, 0, 0.03], [0, 0.99, -0.02], [0.2, -0.01, 1.03]], scale_atoms=True)
+    reference = PlaneWavePBE(cutoff_eV=200, tight=True)
+    monkeypatch.setattr(reference, "kpoints", lambda _: (1, 1, 2))
+    own = [-0.16569446, -0.07630128, -0.1266625, -0.06144752, -0.02055657, 0.04574812]
+    assert full_3x3_to_voigt_6_stress(reference.label(sheared).stress) == pytest.approx(np.array(own), abs=1e-4)
+
+
+@needs_gpaw
 @pytest.mark.slow
-def test_the_argyrodite_is_labelled_in_about_eighty_seconds():
+def test_the_argyrodite_is_labelled():
     atoms = structures.rattle(structures.named("Li6PS5Cl"), 0.03, seed=0)
     reference = PlaneWavePBE()
-    began = time.monotonic()
     found = reference.label(atoms)
-    assert time.monotonic() - began < 600
     assert len(found) == 52
     assert np.abs(found.forces).mean() == pytest.approx(0.33, abs=0.15)  # methods C 6: mean |F| 0.330 eV/Å, 0.03 Å
     assert np.abs(found.forces.sum(axis=0)).max() < 0.05
