@@ -22,7 +22,7 @@ def decide(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     last = state["level"] + 1 == len(rounds.task.levels)
     reason, promote = "", False
     if total >= rounds.task.max_labels:
-        reason = f"the {rounds.task.max_labels} labels are used up ({total} bought)."
+        reason = f"the {rounds.task.max_labels} labels are used up ({total} in all)."
     elif leave and (last or _lost(found)):
         reason = f"{leave}."
         if _lost(found):
@@ -47,6 +47,11 @@ def _why_leave(rounds: Rounds, found: Found) -> str:
         select = found["select"]
         if not found["explore"]["explored"]:
             return f"the exploration at level {level.title} found no structure at all; see the log"
+        if select["candidate"] and task.selection == "maxvol":
+            return (
+                f"none of {select['candidate']} candidates of the sweep at level {level.title} extends what is "
+                "labelled: by their features they are equal to it or lie inside of it (maxvol)"
+            )
         if select["candidate"]:
             return (
                 f"all {select['candidate']} candidates of the sweep at level {level.title} are as good as equal to "
@@ -70,17 +75,20 @@ def _lost(found: Found) -> bool:
 
 
 def _promoted(rounds: Rounds, found: Found, total: int) -> tuple[str, bool]:
-    """Whether the labels that are left are enough to label the active set anew."""
+    """Whether the labels that are left are enough for what the next level begins with."""
     task, state = rounds.task, rounds.state
     following = task.levels[state["level"] + 1]
-    if following.labels_as(rounds.level):
+    copies = task.initial_labels if following.structures else 0
+    active = 0
+    if not following.labels_as(rounds.level):
+        chosen = found["select"]
+        active = len(rounds.book.of([*chosen["sources"], state["round"]], given=chosen["given"]))
+    if total + active + copies <= task.max_labels:
         return "", True
-    chosen = found["select"]
-    active = len(rounds.book.of([*chosen["sources"], state["round"]], given=chosen["given"]))
-    if total + active <= task.max_labels:
-        return "", True
+    wants = [f"{active} labels for the active set"] * bool(active)
+    wants += [f"{copies} for rattled copies of what it adds to the pool"] * bool(copies)
     return (
-        f"level {following.title} would need {active} labels for the active set, and {task.max_labels - total} of "
+        f"level {following.title} would need {' and '.join(wants)}, and {task.max_labels - total} of "
         f"{task.max_labels} are left; raise max_labels.",
         False,
     )

@@ -84,7 +84,9 @@ class LabelBook:
         found = self.given()
         if found.level_of_theory == level_of_theory and all(one.forces is not None for one in found):
             return [], True, f"the {len(found)} labels given are of {level_of_theory} and count"
-        order = np.random.default_rng([task.seed, 4]).permutation(len(found))[: task.initial_labels]
+        order = np.random.default_rng([task.seed, 4]).permutation(len(found))[
+            : min(task.initial_labels, task.max_labels)
+        ]
         chosen = [_named(found[int(index)].atoms, f"given structure {index}") for index in sorted(order)]
         said = found.level_of_theory or "an unknown level of theory"
         return chosen, False, f"the set given is of {said}, not {level_of_theory}: {len(chosen)} are labelled anew"

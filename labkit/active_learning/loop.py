@@ -23,7 +23,8 @@ class ActiveLearning(Recipe, Plan, Task):  # pydantic lists the fields of the la
     """Let a committee of potentials explore, ask for labels where it is unsure, learn from them, and know when to stop.
 
     Tables (see `rounds.Rounds`): rounds, grades, reliability, members. Frames: the worst structure of each round with
-    `predicted_error` (eV/Å) of each atom. Controls: lower_eV_A, upper_eV_A (in place of the level's), paused.
+    `predicted_error` (eV/Å) of each atom. Controls: lower_eV_A, upper_eV_A (in place of the level's;
+    at every level, or at number `thresholds_level` only), paused.
     """
 
     kind = "ActiveLearning"

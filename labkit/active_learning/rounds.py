@@ -114,8 +114,11 @@ class Rounds:
         return opened(str(self.context.folder / (folder or self.state["committee"])), self.task.device)
 
     def thresholds(self) -> tuple[float, float]:
-        """The lower and the break threshold (eV/Å): those of the level, or what the controls put in their place."""
-        wanted = self.context.controls()
+        """The lower and the break threshold (eV/Å): those of the level, or what the controls put in their place.
+
+        Controls that name a level in `thresholds_level` hold there only.
+        """
+        wanted = self.steered()
         found = [self.level.select_eV_A, self.level.break_eV_A]
         for place, name in enumerate(("lower_eV_A", "upper_eV_A")):
             value = wanted.get(name)
@@ -124,6 +127,12 @@ class Rounds:
         if not found[0] < found[1]:
             return self.level.select_eV_A, self.level.break_eV_A
         return found[0], found[1]
+
+    def steered(self) -> dict[str, Any]:
+        """The thresholds that the controls ask for at this level, None where they do not."""
+        wanted = self.context.controls()
+        here = wanted.get("thresholds_level") in (None, self.state["level"])
+        return {name: wanted.get(name) if here else None for name in ("lower_eV_A", "upper_eV_A")}
 
     def listen(self, share: float = 0.0, sentence: str = "") -> None:
         """Say how far the present stage is, and obey Stop and Pause."""

@@ -68,7 +68,7 @@ def select(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     """Sort what was found, and choose what gets a label; in a level's first round what the level begins with."""
     task, state = rounds.task, rounds.state
     lower, upper = rounds.thresholds()
-    wanted = {name: rounds.context.controls().get(name) for name in ("lower_eV_A", "upper_eV_A")}
+    wanted = rounds.steered()
     if ignored := [f"{name} = {value!r}" for name, value in wanted.items() if value not in (None, lower, upper)]:
         rounds.log(f"{' and '.join(ignored)} ignored: positive numbers in eV/Å, the lower below the upper, are needed")
     if state["fresh"]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
+from ase.data import covalent_radii, ground_state_magnetic_moments
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -31,8 +31,8 @@ def fragments(atoms: Atoms) -> list[np.ndarray]:
 
     Taken from `atoms.arrays["fragment"]` if that is there, else from distances (no cell is looked at): molecules are
     the connected parts of the graph with an edge wherever |r_i - r_j| < R_i + R_j + 0.9 Å, R covalent radii. A part
-    with an odd number of electrons is half of a broken bond, not a molecule: then all atoms are one fragment. Raises
-    InvalidStructure for named fragments that have an odd number of electrons.
+    with an odd number of electrons, or a lone atom with an open shell, is half of a broken bond, not a molecule: then
+    all atoms are one fragment. Raises InvalidStructure for named fragments of that kind.
     """
     named = FRAGMENT in atoms.arrays
     if named:
@@ -43,13 +43,18 @@ def fragments(atoms: Atoms) -> list[np.ndarray]:
         labels = connected_components(coo_matrix(near), directed=False)[1]
     groups = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
     groups.sort(key=lambda group: group[0])
-    odd = [group for group in groups if atoms.numbers[group].sum() % 2]
-    if odd and named and len(groups) > 1:
+    broken = [group for group in groups if _open_shell(atoms.numbers[group])]
+    if broken and named and len(groups) > 1:
+        odd = "an odd number of electrons" if atoms.numbers[broken[0]].sum() % 2 else "an open shell"
         raise InvalidStructure(
-            f"fragment {atoms[odd[0]].get_chemical_formula()} has an odd number of electrons; the counterpoise "
+            f"fragment {atoms[broken[0]].get_chemical_formula()} has {odd}; the counterpoise "
             "correction is for closed-shell molecules. Name other fragments, or pass counterpoise=False."
         )
-    return [np.arange(len(atoms))] if odd else groups
+    return [np.arange(len(atoms))] if broken else groups
+
+
+def _open_shell(numbers: np.ndarray) -> bool:
+    return bool(numbers.sum() % 2 or (len(numbers) == 1 and ground_state_magnetic_moments[numbers[0]] > 0))
 
 
 def parts(atoms: Atoms) -> list[tuple[int, Atoms, np.ndarray, np.ndarray]]:

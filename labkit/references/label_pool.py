@@ -25,6 +25,8 @@ from labkit.references.label_worker import answer_elsewhere, receive, send
 
 Answer = dict[str, Any]
 LAST_WORDS = 300
+#: A worker that has not opened its reference after so long (s) never will.
+START_S = 600.0
 #: One thread for each worker, whatever library brings them.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -68,12 +70,14 @@ class LocalPool:
                 worker, said = self._answers.get(timeout=0 if found else wait_s)
                 found += self._heard(worker, said)
         for worker in [one for one in self._workers if one.index is not None and time.monotonic() > one.deadline]:
-            index, spent = worker.index, self._timeout_s
+            index = worker.index
             self._drop(worker)
-            reason = (
-                f"no label after {spent:g} s, and its process was ended. Raise timeout_s, or take a smaller structure."
-            )
-            found.append((index, {"kind": "TimedOut", "reason": reason, "cpu_s": spent}))
+            if not worker.ready:
+                raise RunFailed(
+                    f"a worker process had not opened the reference after {START_S:g} s and was ended; the labels so "
+                    "far are kept. Open it by hand (labkit.references.load) to see what it waits for."
+                )
+            found.append((index, _timed_out(self._timeout_s, "its process was ended")))
         return found
 
     def close(self) -> None:
@@ -103,27 +107,36 @@ class LocalPool:
         worker.end()
 
 
+def _timed_out(spent_s: float, what: str) -> Answer:
+    reason = f"no label after {spent_s:g} s, and {what}. Raise timeout_s, or take a smaller structure."
+    return {"kind": "TimedOut", "reason": reason, "cpu_s": spent_s}
+
+
 class _Worker:
-    """One process, and the thread that hears it."""
+    """One process, the thread that hears it, and the thread that speaks to it: a full pipe must not stop the others."""
 
     def __init__(self, command: list[str], answers: queue.Queue[tuple[_Worker, Answer | None]]) -> None:
         self.index: int | None = None
-        self.ready, self.deadline = False, float("inf")
+        self.ready, self.deadline = False, time.monotonic() + START_S
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         search = [entry or "." for entry in sys.path]
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, search))}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, env=environment
         )
-        self._thread = threading.Thread(target=self._listen, args=(answers,), name="labkit-labels", daemon=True)
-        self._thread.start()
+        self._questions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._listen, args=(answers,), name="labkit-labels", daemon=True),
+            threading.Thread(target=self._speak, name="labkit-questions", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, index: int, asked: Mapping[str, Any], timeout_s: float) -> None:
         self.index = index
         if self.ready:
             self.begin(timeout_s)
-        with contextlib.suppress(OSError):  # it is gone, which the thread reports
-            send(self._process.stdin, dict(asked))
+        self._questions.put(dict(asked))
 
     def begin(self, timeout_s: float) -> None:
         """From now on the label in hand has `timeout_s` seconds; starting the process does not count."""
@@ -144,7 +157,9 @@ class _Worker:
     def end(self) -> None:
         self._process.kill()
         self._process.wait(10)
-        self._thread.join(2)
+        self._questions.put(None)
+        for thread in self._threads:
+            thread.join(2)
         for stream in (self._process.stdin, self._process.stdout, self._words):
             with contextlib.suppress(OSError):
                 stream.close()
@@ -159,13 +174,24 @@ class _Worker:
             if said is None:
                 return
 
+    def _speak(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it is gone, which the other thread reports
+            while (asked := self._questions.get()) is not None:
+                send(self._process.stdin, asked)
+
 
 class ExecutorPool:
-    """The workers of any executor, a Dask client's above all; `most` structures are handed over at once."""
+    """The workers of any executor, a Dask client's above all; `most` structures are handed over at once.
 
-    def __init__(self, executor: Executor, reference: str, options: Mapping[str, Any], most: int) -> None:
+    timeout_s: wall time (s) from there until a label is given up; its worker cannot be ended from here and goes on.
+    """
+
+    def __init__(
+        self, executor: Executor, reference: str, options: Mapping[str, Any], most: int, timeout_s: float
+    ) -> None:
         self._executor, self._name, self._options, self._most = executor, reference, json.dumps(dict(options)), most
-        self._futures: dict[Future[Answer], int] = {}
+        self._timeout_s = timeout_s
+        self._futures: dict[Future[Answer], tuple[int, float]] = {}
 
     @property
     def busy(self) -> int:
@@ -178,7 +204,8 @@ class ExecutorPool:
 
     def submit(self, index: int, asked: Mapping[str, Any]) -> None:
         """Hand over structure `index`; its answer comes out of `collect`."""
-        self._futures[self._executor.submit(answer_elsewhere, self._name, self._options, dict(asked))] = index
+        future = self._executor.submit(answer_elsewhere, self._name, self._options, dict(asked))
+        self._futures[future] = index, time.monotonic() + self._timeout_s
 
     def collect(self, wait_s: float) -> list[tuple[int, Answer]]:
         """Return what was answered within `wait_s` seconds; raises RunFailed when the executor is broken."""
@@ -187,7 +214,7 @@ class ExecutorPool:
             return []
         found = []
         for future in wait(self._futures, timeout=wait_s, return_when=FIRST_COMPLETED).done:
-            index = self._futures.pop(future)
+            index, _ = self._futures.pop(future)
             try:
                 said = future.result()
             except BrokenExecutor as error:
@@ -204,6 +231,11 @@ class ExecutorPool:
                     ) from error
                 said = {"kind": type(error).__name__, "reason": str(error), "cpu_s": 0.0}
             found.append((index, said))
+        for future, (index, deadline) in list(self._futures.items()):
+            if time.monotonic() > deadline:
+                future.cancel()
+                del self._futures[future]
+                found.append((index, _timed_out(self._timeout_s, "the executor's worker was left to itself")))
         return found
 
     def close(self) -> None:

@@ -211,7 +211,9 @@ def label_all(
         report(progress())
 
     pool = (
-        ExecutorPool(executor, name, options, processes) if executor else LocalPool(name, options, processes, timeout_s)
+        ExecutorPool(executor, name, options, processes, timeout_s)
+        if executor
+        else LocalPool(name, options, processes, timeout_s)
     )
     try:
         report(progress())
@@ -224,6 +226,8 @@ def label_all(
                 except InvalidDataset as error:  # no atoms
                     keep(index, {"kind": type(error).__name__, "reason": str(error)})
             for index, said in pool.collect(POLL_S):
+                if said.get("kind") == "WorkerDied":
+                    stopped()  # whoever ended this run may have ended its workers too: no fault of the structure
                 keep(index, said)
         return progress()
     finally:

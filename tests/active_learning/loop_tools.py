@@ -23,6 +23,7 @@ from tests.active_learning.loop_reference import REST_A
 #: Processor time (s) at which a loop was told to stop.
 STOPPED: list[float] = []
 HERE = "tests.active_learning.loop_tools"
+MARK = "LABKIT_TEST_MARK"
 MORSE = "tests.active_learning.loop_reference:Morse"
 SMALL = CAMPSettings(
     cutoff_A=5.0, channels=8, max_v=1, n_layers=1, radial_degree=6, message_channels=4, readout_hidden=8
@@ -144,8 +145,12 @@ class Interfering:
             write_controls(self._context.folder, {name: float(value)})
 
 
-def attempt(folder, search_path):
-    """Work on a run in a process of its own, without label workers (tests/references kills those)."""
+def attempt(folder, search_path, mark=""):
+    """Work on a run in a process of its own; without a mark it labels and explores in that process itself.
+
+    mark: workers are allowed, and have it in their environment.
+    """
     sys.path[:] = search_path
-    rounds.Crew = InThreads
+    rounds.Crew = Crew if mark else InThreads
+    os.environ[MARK] = mark
     work(Path(folder), own_process=False)

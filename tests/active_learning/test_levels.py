@@ -11,7 +11,8 @@ from labkit.active_learning.levels import own_pool, pool, rattled
 from labkit.active_learning.loop import ActiveLearning, QualityLevel
 from labkit.errors import InvalidTask
 from labkit.references.label_store import read_labelled
-from labkit.runs import Store
+from labkit.runs import Run, Store
+from labkit.runs.worker import work
 from tests.active_learning.loop_tools import HERE, MORSE, SMALL, InThreads, task, trimer
 
 
@@ -124,6 +125,20 @@ def test_a_level_that_the_labels_left_cannot_pay_for_is_not_begun(tmp_path, monk
     run = task(levels=two_levels(), epochs=2, max_labels=25).run(store=Store(tmp_path))
     assert run.result()["levels_reached"] == 1
     assert "would need 16 labels for the active set, and 9 of 25 are left" in run.result()["reason"]
+    ladder = two_levels(options={"depth": 0.4}, structures=[trimer(3.0)])
+    run = task(levels=ladder, epochs=2, max_labels=25).run(store=Store(tmp_path / "same"))
+    assert run.result()["levels_reached"] == 1
+    assert "would need 12 for rattled copies of what it adds to the pool, and 9 of 25" in run.result()["reason"]
+
+
+def test_thresholds_that_were_steered_at_a_level_hold_there_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(rounds, "Crew", InThreads)
+    store = Store(tmp_path)
+    for name, level, lower in (("there", 0.0, [0.5, 0.5, 1e-6, 1e-6]), ("everywhere", None, [0.5] * 4)):
+        run = Run(store.new_folder(task(levels=two_levels(), epochs=2, labels_per_round=2), name))
+        run.set_controls(lower_eV_A=0.5, thresholds_level=level)
+        work(run.folder, own_process=False)
+        assert run.table("rounds")["lower_eV_A"].tolist() == lower
 
 
 @pytest.mark.parametrize("depth", [0.8, 0.4])

@@ -1,5 +1,4 @@
 import os
-import time
 
 import pytest
 
@@ -16,16 +15,3 @@ def store(tmp_path):
     for run in store.runs():
         if run.status().active:
             run.cancel()
-
-
-@pytest.fixture
-def until():
-    """Wait for a condition, and fail with a sentence when it does not come true."""
-
-    def wait_until(condition, seconds=60.0, every=0.02):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(every)
-
-    return wait_until

@@ -44,6 +44,14 @@ class Logged(Reference):
                 file.write(line + "\n")
 
 
+class Sleepy(Logged):
+    """Takes its time to begin, in a worker process."""
+
+    def __init__(self):
+        super().__init__()
+        time.sleep(100)
+
+
 def refuses():
     """A reference whose package is missing."""
     raise ModuleNotFoundError("it needs the package nowhere: pip install nowhere")

@@ -117,6 +117,12 @@ def test_fragments_are_molecules_and_a_stretched_bond_is_none():
     halves.set_array("fragment", np.array([0, 1]))
     with pytest.raises(InvalidStructure, match="odd number of electrons"):
         counterpoise.fragments(halves)
+    oxygen = Atoms("OHeHe", [[0, 0, 0], [4, 0, 0], [8, 0, 0]])  # a triplet by itself, and not beside ghosts
+    assert len(counterpoise.fragments(oxygen)) == 1
+    assert len(counterpoise.fragments(oxygen[1:])) == 2
+    oxygen.set_array("fragment", np.array([0, 1, 2]))
+    with pytest.raises(InvalidStructure, match="fragment O has an open shell"):
+        counterpoise.fragments(oxygen)
 
 
 def test_extrapolation_is_exact_for_a_tail_that_falls_with_the_third_power():

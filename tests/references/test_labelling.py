@@ -12,7 +12,7 @@ from ase.build import molecule
 from labkit.datasets import Dataset, Record
 from labkit.datasets.write import write
 from labkit.errors import InvalidTask, RunFailed
-from labkit.references import Labelling, labelled
+from labkit.references import Labelling, label_pool, labelled
 from labkit.references.label_store import LabelStore, read_failures
 from labkit.references.labelling import label_all
 from tests.references.made import Logged, structures
@@ -181,6 +181,35 @@ def test_a_broken_executor_ends_the_run_and_keeps_its_labels(tmp_path):
     with pytest.raises(RunFailed, match="the executor broke while it labelled structure 2"):
         label_all(structures(4), Logged(), tmp_path, name=LOGGED, executor=Breaks())
     assert [int(record.atoms.get_tags()[0]) for record in labelled(tmp_path)] == [0, 1]
+
+
+def test_an_executor_that_takes_too_long_is_not_waited_for(tmp_path):
+    from concurrent.futures import Future
+
+    class Hangs:
+        def submit(self, function, name, options, asked):
+            future = Future()
+            if asked["index"] != 1:
+                future.set_result(function(name, options, asked))
+            return future
+
+    done = label_all(structures(3), Logged(), tmp_path, name=LOGGED, executor=Hangs(), processes=2, timeout_s=0.5)
+    assert sorted(one.structure for one in done.labels) == [0, 2]
+    assert [(one.structure, one.kind) for one in done.failures] == [(1, "TimedOut")]
+    assert "left to itself. Raise timeout_s" in done.failures[0].reason
+
+
+def test_a_worker_that_never_opens_its_reference_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(label_pool, "START_S", 1.0)
+    with pytest.raises(RunFailed, match="had not opened the reference after 1 s"):
+        label_all(structures(1), Logged(), tmp_path, name="tests.references.made:Sleepy")
+
+
+def test_structures_larger_than_a_pipe_do_not_hold_up_the_others(tmp_path):
+    large = [Atoms("Ar" * 4000, positions=np.arange(12000.0).reshape(-1, 3)) for _ in range(2)]
+    options = {"fails": []}
+    done = label_all(large, Logged(), tmp_path, name=LOGGED, options=options, processes=2)
+    assert len(done.labels) == 2
 
 
 def test_a_dask_cluster_labels_as_well(store):

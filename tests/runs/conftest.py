@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from labkit.runs import Store
@@ -13,16 +11,3 @@ def store(tmp_path):
     for run in store.runs():
         if run.status().active:
             run.cancel()
-
-
-@pytest.fixture
-def until():
-    """Wait for a condition, and fail with a sentence when it does not come true."""
-
-    def wait_until(condition, seconds=20.0, every=0.02):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(every)
-
-    return wait_until

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from labkit.runs import Store
@@ -38,16 +36,3 @@ def toy_task(copper):
         "warmup_steps": 3,
         "device": "cpu",
     }
-
-
-@pytest.fixture
-def until():
-    """Wait for a condition, and fail with a sentence when it does not come true."""
-
-    def wait_until(condition, seconds=30.0, every=0.02):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(every)
-
-    return wait_until

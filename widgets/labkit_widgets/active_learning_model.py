@@ -147,7 +147,8 @@ class ActiveLearningModel:
         if len(row):
             return Limits(float(row["lower_eV_A"].iloc[0]), float(row["upper_eV_A"].iloc[0]))
         own = self.own_limits()
-        lower, upper = (self._controls.get(f"{name}_eV_A") for name in ("lower", "upper"))
+        here = self._controls.get("thresholds_level") in (None, self.level())
+        lower, upper = (self._controls.get(f"{name}_eV_A") if here else None for name in ("lower", "upper"))
         if own is None and (lower is None or upper is None):
             rows = self.tables["rounds"]
             if not len(rows):
@@ -159,8 +160,11 @@ class ActiveLearningModel:
     def own_limits(self) -> Limits | None:
         """The thresholds that the task gives the present level."""
         ladder = self.ladder()
-        now = [rung for rung in ladder if rung.lamp != "not yet"]
-        return (now or ladder)[-1 if now else 0].limits if ladder else None
+        return ladder[self.level()].limits if ladder else None
+
+    def level(self) -> int:
+        """The number of the present level."""
+        return max((number for number, rung in enumerate(self.ladder()) if rung.lamp != "not yet"), default=0)
 
     def ladder(self, active: bool = True) -> list[Rung]:
         """The levels in order; while the run is `active`, the last one that has rounds is the one under way."""

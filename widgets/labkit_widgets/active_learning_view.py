@@ -103,7 +103,7 @@ class ActiveLearningView(Panel):
             if found or ended:
                 self._offer_rounds()
                 self._draw(active)
-            self.thresholds.show(self.model.limits(), self.model.own_limits(), active)
+            self.thresholds.show(self.model.limits(), self.model.own_limits(), active, self.model.level())
         TICKER.pace(self._poll, INTERVAL_S if active else IDLE_S)
 
     def _offer_rounds(self) -> None:

@@ -16,33 +16,44 @@ LARGEST_EV_A = 100.0
 
 
 class Thresholds(Panel):
-    """Lower and upper threshold in eV/Å; Set hands them to the run, which takes them at its next structure."""
+    """Lower and upper threshold in eV/Å; Set hands them to the run, which takes them at its next structure.
+
+    They hold for the level at which they were set; the level's own come back with the button beside.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self._shown: Limits | None = None
+        self._level = 0
         self._steering = Steering(run, self._report)
         self.lower, self.upper = (self._field(name) for name in ("lower", "upper"))
         self.apply = button("Set", "Use these thresholds from the next structure on", "lk-primary", "56px")
         self.apply.on_click(lambda _: self.send())
+        self.own = button("Level's own", "Go back to the thresholds that the level has by itself", width="92px")
+        self.own.on_click(lambda _: self._steering.set(lower_eV_A=None, upper_eV_A=None, thresholds_level=None))
+        self.own.layout.display = "none"
         self.note, self.error = w.HTML(), w.HTML()
         words = [w.HTML(muted(text)) for text in ("label from", "give up from")]
         unit = w.HTML('<span class="lk-unit">eV/Å</span>')
-        parts = [words[0], self.lower, words[1], self.upper, unit, self.apply, self.note]
+        parts = [words[0], self.lower, words[1], self.upper, unit, self.apply, self.own, self.note]
         row = w.HBox(parts, layout=w.Layout(align_items="center", flex_flow="row wrap"))
         super().__init__([row, self.error], width="auto")
         for control in (self.lower, self.upper):
             control.observe(lambda _: self._check(), "value")
 
-    def show(self, limits: Limits | None, own: Limits | None, active: bool) -> None:
-        """Show the thresholds that hold, unless somebody is just typing others; `own` are those of the level."""
-        self.apply.disabled = not active
+    def show(self, limits: Limits | None, own: Limits | None, active: bool, level: int = 0) -> None:
+        """Show the thresholds that hold, unless somebody is just typing others; `own` are those of level `level`."""
+        self.apply.disabled = self.own.disabled = not active
+        self._level = level
         if limits is not None and limits != self._shown:
             untouched = self._shown is None or self._wanted() == self._shown
             self._shown = limits
             if untouched:
                 self.lower.value, self.upper.value = limits.lower, limits.upper
         steered = own is not None and limits is not None and limits != own
+        shown = None if steered else "none"
+        if self.own.layout.display != shown:
+            self.own.layout.display = shown
         text = muted(f"the level's own: {limits_words(own)}") if steered else ""
         if self.note.value != text:
             self.note.value = text
@@ -53,7 +64,7 @@ class Thresholds(Panel):
         if problem := wanted.problem():
             self.error.value = theme.message(problem)
             return
-        self._steering.set(lower_eV_A=wanted.lower, upper_eV_A=wanted.upper)
+        self._steering.set(lower_eV_A=wanted.lower, upper_eV_A=wanted.upper, thresholds_level=self._level)
 
     def _wanted(self) -> Limits:
         return Limits(float(self.lower.value), float(self.upper.value))
