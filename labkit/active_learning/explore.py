@@ -31,6 +31,8 @@ Job = dict[str, Any]
 ATTACK_STEPS, ATTACK_WINDOW_eV = 60, 0.5
 #: Steps of each relaxation of a random crystal, and atoms of its cell at most.
 RELAX_STEPS, CRYSTAL_ATOMS = 60, 16
+#: A random crystal whose atoms are too close grows by this factor along its edges until they are not.
+LOOSER = 1.02
 
 
 def perform(job: Job, listen: Listen, upper: Callable[[], float] | None = None) -> dict[str, Any]:
@@ -148,6 +150,8 @@ def _crystals(job: Job, committee: Committee, start: Atoms, watch: Watch) -> lis
     else:
         watch.ends.append(f"{whole} fits none of ten space groups that were drawn")
         return []
+    while Guards().contact(found[0].atoms):  # drawn too dense; a young committee would not push the atoms apart
+        found[0].atoms.set_cell(LOOSER * found[0].atoms.cell, scale_atoms=True)
 
     def refused(identifier: str, reason: str) -> None:
         watch.ends.append(f"{identifier} was left out: {reason}")
@@ -157,6 +161,7 @@ def _crystals(job: Job, committee: Committee, start: Atoms, watch: Watch) -> lis
         def step(number: int, active: int, kind: str = kind) -> None:
             watch.listen(f"{kind} relaxation of {whole}, step {number}")
 
-        found += crystals.relaxed(found[-1:], committee, kind, refused=refused, max_steps=RELAX_STEPS, every_step=step)
+        options = {"max_steps": RELAX_STEPS, "every_step": step, "guards": Guards()}
+        found += crystals.relaxed(found[-1:], committee, kind, refused=refused, **options)
     made = found[1:] + crystals.perturbed(found[-1], crystals.Perturbations(), seed)
     return look(committee, [one.atoms for one in made], [one.id for one in made], watch)

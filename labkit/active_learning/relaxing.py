@@ -18,6 +18,7 @@ from labkit.simulators.cell_filter import RelaxationCoordinates
 from labkit.simulators.fire import FireState
 
 if TYPE_CHECKING:
+    from labkit.active_learning.adversarial import Guards
     from labkit.potentials.interface import Potential
 
 #: Random crystals start far from their volume; beyond this factor they have come apart or collapsed.
@@ -50,11 +51,14 @@ def relax_batch(
     fmax_eV_A: float = 0.05,
     max_steps: int = 200,
     every_step: Callable[[int, int], None] = lambda step, active: None,
+    guards: Guards | None = None,
 ) -> list[Relaxed]:
     """Relax periodic structures by FIRE, all that still move in one evaluation; `every_step(step, active)` may raise.
 
-    Converged when no generalised force, of atoms (eV/Å) or of the cell (virial over the number of atoms, eV), is larger
-    than `fmax_eV_A`. A structure that the potential refuses fails alone.
+    guards: a structure whose atoms would come too close stays where it was before, not converged; a potential that
+    has seen little pulls atoms into each other. Converged when no generalised force, of atoms (eV/Å) or of the cell
+    (virial over the number of atoms, eV), is larger than `fmax_eV_A`. A structure that the potential refuses fails
+    alone.
     """
     ways = [RelaxationCoordinates(atoms, relax_cell=True) for atoms in structures]
     states = [FireState() for _ in structures]
@@ -70,6 +74,9 @@ def relax_batch(
             if not 1 / MAX_VOLUME_RATIO < ratio < MAX_VOLUME_RATIO:
                 results[index].state = "failed"
                 results[index].reason = f"the volume changed by a factor {ratio:.3g}"
+            elif guards is not None and (contact := guards.contact(trials[index])):
+                results[index].state = "not converged" if step else "failed"
+                results[index].reason = contact
         _evaluate(potential, {index: trials[index] for index in active if results[index].state == "moving"}, results)
         for index in active:
             one = results[index]

@@ -366,3 +366,19 @@ def test_the_newest_examinations_come_first_in_a_calibration():
     oldest = {"spread": [3.0] * 60, "error": [1.0] * 60}
     spread, _ = forecasts.gathered([new, old, oldest])
     assert list(itertools.chain(dict.fromkeys(spread.tolist()))) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("explore", "selection"), [("adversarial", "top-k"), ("random symmetric", "maxvol")])
+def test_a_crystal_is_attacked_or_reinvented_and_learned(tmp_path, monkeypatch, explore, selection):
+    monkeypatch.setattr(rounds, "Crew", InThreads)
+    if explore == "random symmetric":
+        pytest.importorskip("assyst", reason="needs the extra labkit-mlip[learning]")
+    level = {"reference": "emt", "max_rounds": 1, "select_eV_A": 1e-3, "break_eV_A": 100.0}
+    run = task(
+        structures=[bulk("Cu", cubic=True)], level=level, explore=explore, selection=selection, starts=2, epochs=4
+    ).run(store=Store(tmp_path))
+    table, grades = run.table("rounds"), run.table("grades")
+    assert table["explored"].iloc[1] >= 2
+    assert 1 <= table["selected"].iloc[1] <= 4
+    assert set(grades["verdict"]) <= {"accurate", "candidate", "failed"}
+    assert len(datasets.load(run.result()["dataset"])) == table["labelled"].sum() > 12
