@@ -140,6 +140,7 @@ class DeltaLearning(Task):
     def _labelled(self, baseline: Potential, context: RunContext) -> Dataset:
         from labkit.active_learning.delta_labels import named, price
         from labkit.references import label_all, labelled
+        from labkit.references.labelling import stopped_or_paused
 
         reference = self._reference()
         structures = self._structures(baseline, reference, context)
@@ -161,10 +162,6 @@ class DeltaLearning(Task):
             reported[:] = len(now.labels), len(now.failures)
             context.progress(now.done, now.total, f"label: {now.sentence}")
 
-        def stopped() -> bool:
-            context.raise_if_stopped()
-            return bool(context.controls().get("paused"))
-
         done = label_all(
             structures,
             reference,
@@ -174,7 +171,7 @@ class DeltaLearning(Task):
             processes=self.processes,
             timeout_s=self.timeout_s,
             report=report,
-            stopped=stopped,
+            stopped=lambda: stopped_or_paused(context),
         )
         if not done.labels:
             first = done.failures[0]

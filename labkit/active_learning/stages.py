@@ -135,6 +135,7 @@ def select(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
 def label(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     """Buy the labels; what the reference cannot label is counted and left out."""
     from labkit.references import label_all
+    from labkit.references.labelling import stopped_or_paused
 
     task, chosen = rounds.task, folder.read_frames(SELECTED)
     if not chosen:
@@ -142,12 +143,6 @@ def label(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
     for atoms in chosen:
         atoms.arrays.pop("predicted_error", None)
     rounds.listen(0.0, f"{len(chosen)} structures with {rounds.level.reference}")
-
-    def stopped() -> bool:
-        rounds.context.raise_if_stopped()
-        paused = bool(rounds.context.controls().get("paused"))
-        rounds.context.status.set_state("paused" if paused else "running")
-        return paused
 
     done = label_all(
         chosen,
@@ -159,7 +154,7 @@ def label(rounds: Rounds, folder: RoundFolder, found: Found) -> Found:
         timeout_s=task.timeout_s,
         executor=rounds.crew.executor,
         report=lambda now: rounds.listen(now.done / max(1, now.total), now.sentence),
-        stopped=stopped,
+        stopped=lambda: stopped_or_paused(rounds.context),
     )
     for one in done.failures[:LOGGED]:
         rounds.log(f"structure {one.structure} has no label: {one.kind}: {one.reason}")

@@ -97,7 +97,7 @@ class Labelling(Task):
                 timeout_s=self.timeout_s,
                 executor=self._executor(stack),
                 report=report,
-                stopped=lambda: _stopped_or_paused(context),
+                stopped=lambda: stopped_or_paused(context),
             )
         if not done.labels:
             raise RunFailed(
@@ -246,7 +246,8 @@ def labelled(run: Run | Path | str) -> Dataset:
     return found
 
 
-def _stopped_or_paused(context: RunContext) -> bool:
+def stopped_or_paused(context: RunContext) -> bool:
+    """Whether the run is to wait, which its status says; raises RunCancelled when it is to stop."""
     context.raise_if_stopped()
     paused = bool(context.controls().get("paused"))
     context.status.set_state("paused" if paused else "running")

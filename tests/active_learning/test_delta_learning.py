@@ -1,13 +1,16 @@
 """Delta-learning: where labels are asked for, what the fit reaches, and a run that repeats no label."""
 
+import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase import Atoms
 from scipy.optimize import minimize_scalar
 
-from labkit import datasets
+from labkit import datasets, potentials
 from labkit.active_learning.delta_fit import HELD_OUT, MODEL, RECIPE, TRAIN, UNSEEN, divided, errors, learn, parity
 from labkit.active_learning.delta_fragments import PUBLISHED, monomer, parts
 from labkit.active_learning.delta_labels import differences, price, without_offsets
@@ -25,6 +28,7 @@ from labkit.active_learning.delta_sampling import (
 )
 from labkit.errors import InvalidStructure, InvalidTask, RunCancelled
 from labkit.potentials.interface import Potential, Prediction
+from labkit.runs import Store
 from labkit.training.quiet import Quiet
 
 pytest.importorskip("tblite")
@@ -229,6 +233,7 @@ class Folder(Quiet):
     def __init__(self, folder: Path, stop_after: int | None = None) -> None:
         super().__init__()
         self.folder, self.stop_after, self.stages = folder, stop_after, []
+        self.status = SimpleNamespace(set_state=lambda state: None)
 
     def progress(self, done, total, stage=""):
         self.stages.append(stage)
@@ -285,3 +290,30 @@ def test_a_price_needs_structures_with_a_fragment(gfn2):
     made = sample("H2", gfn2, Sampling(per_temperature=1, scan_points=0))
     rows = price(made, load("ccsd(t)/cc-pvdz"))
     assert rows[0]["structures"] == rows[-1]["structures"] == 3
+
+
+def test_a_launched_run_killed_while_it_labels_and_while_it_learns_ends_the_same(tmp_path, until):
+    fields = {
+        "fragments": ["H2", "CH4"],
+        "reference": "gfn2-xtb",
+        "baseline": "gfn1-xtb",
+        "per_temperature": 2,
+        "scan_points": 3,
+        "epochs": 60,
+        "model": MODEL.model_copy(update={"channels": 4}),
+        "device": "cpu",
+    }
+    store = Store(tmp_path)
+    whole, killed = (DeltaLearning(**fields).launch(store=store) for _ in range(2))
+    for stage, enough in (("labels", 3), ("training", 10)):
+        until(lambda: len(killed.table(stage)) >= enough)  # noqa: B023
+        os.kill(killed.status().pid, signal.SIGKILL)
+        until(lambda: not killed.status().active)
+        killed.resume()
+    assert [run.wait().state for run in (whole, killed)] == ["finished"] * 2
+    for name in ("labels", "differences", "fragments"):
+        one, other = (run.table(name).drop(columns="cpu_s", errors="ignore") for run in (whole, killed))
+        assert one.equals(other), name
+    networks = [potentials.load(run.folder / "potential").correction.network.state_dict() for run in (whole, killed)]
+    for name, values in networks[0].items():
+        np.testing.assert_array_equal(values.numpy(), networks[1][name].numpy())
