@@ -69,7 +69,7 @@ class Field:
         if self.kind == "list" and not isinstance(value, str):
             return ", ".join(str(item) for item in value or ())
         if self.kind == "json" and not isinstance(value, str):
-            return "" if value is None else json.dumps(value, default=str)
+            return "" if value is None else json.dumps(value, default=_as_json)
         return value
 
 
@@ -191,3 +191,7 @@ def sentence(error: Mapping[str, Any], form_field: Field | None) -> str:
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error") or error["msg"]).removeprefix("Value error, ")
     return f"{label}: {error['msg'][:1].lower()}{error['msg'][1:]}; {shown} was given."
+
+
+def _as_json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

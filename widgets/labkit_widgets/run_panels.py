@@ -1,4 +1,5 @@
-"""Which panel shows a run: trainings, campaigns and attacks have their own; atoms and curves show everything else."""
+"""Which panel shows a run: trainings, campaigns, attacks, bands and screenings have their own; atoms and curves show
+everything else."""
 
 from __future__ import annotations
 
@@ -10,11 +11,17 @@ from labkit.runs import Run
 
 from .active_learning_model import is_active_learning
 from .active_learning_view import ActiveLearningView
+from .arrhenius_model import is_batched_dynamics
+from .arrhenius_view import ArrheniusView
 from .attack_model import is_attack
 from .attack_view import AttackView
 from .curves import LiveCurves
+from .neb_source import is_nudged_elastic_band
+from .neb_view import NebView
 from .panel import Panel
 from .run_view import RunView
+from .screening_model import is_screening
+from .screening_table import ScreeningTable
 from .training_model import is_training
 from .training_view import TrainingView
 from .trajectory import TrajectoryView
@@ -44,6 +51,9 @@ _KINDS: tuple[tuple[Callable[[Run], bool], type[Panel]], ...] = (
     (is_training, TrainingView),
     (is_active_learning, ActiveLearningView),
     (is_attack, AttackView),
+    (is_nudged_elastic_band, NebView),
+    (is_batched_dynamics, ArrheniusView),
+    (is_screening, ScreeningTable),
 )
 
 
