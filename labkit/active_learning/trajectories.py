@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from labkit.active_learning.calibration import Calibration
@@ -19,57 +19,11 @@ from labkit.active_learning.uncertainty import atom_spread
 from labkit.errors import UnstableDynamics
 from labkit.potentials.interface import LARGEST_EXTENT_A
 from labkit.simulators.guards import Guard
+from labkit.simulators.langevin import Langevin
 from labkit.structures import bare
 
 if TYPE_CHECKING:
     from labkit.potentials.committee import Committee
-
-
-@dataclass
-class Langevin:
-    """Langevin dynamics of one structure by the splitting BAOAB, without drift of the centre of mass.
-
-    dx = v dt, m dv = F dt - γ m v dt + sqrt(2 γ m k T) dW (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34).
-    B: v += F dt/2m. A: x += v dt/2. O: v = c v + sqrt((1 - c²) kT/m) ξ, c = exp(-γ dt). Configurations are sampled with
-    an error of order dt² (dt⁴ in the limit of large γ).
-    """
-
-    atoms: Atoms
-    temperature_K: float
-    timestep_fs: float
-    friction_per_ps: float
-    generator: np.random.Generator
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        self.masses = self.atoms.get_masses()[:, None]
-        self.velocities = self._thermal() if len(self.atoms) > 1 else np.zeros((1, 3))
-
-    def _thermal(self) -> np.ndarray:
-        """Maxwell velocities with the total momentum taken out."""
-        noise = self.generator.normal(size=(len(self.masses), 3))
-        found = np.sqrt(units.kB * self.temperature_K / self.masses) * noise
-        return found - (self.masses * found).sum(axis=0) / self.masses.sum()
-
-    def before(self, forces: np.ndarray) -> None:
-        """B, A, O, A with the forces (n, 3) eV/Å at the present positions."""
-        dt = self.timestep_fs * units.fs
-        self.velocities += forces / self.masses * dt / 2
-        self.atoms.positions += self.velocities * dt / 2
-        c = np.exp(-self.friction_per_ps / (1000 * units.fs) * dt)
-        self.velocities = c * self.velocities + np.sqrt(1 - c**2) * self._thermal()
-        self.atoms.positions += self.velocities * dt / 2
-
-    def after(self, forces: np.ndarray) -> None:
-        """The last B, with the forces at the new positions."""
-        self.velocities += forces / self.masses * self.timestep_fs * units.fs / 2
-        self.steps += 1
-
-    @property
-    def kinetic_temperature_K(self) -> float:
-        """Of the 3n - 3 degrees of freedom."""
-        kinetic = float((self.masses * self.velocities**2).sum()) / 2
-        return 2 * kinetic / (max(1, 3 * len(self.atoms) - 3) * units.kB)
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ _DEFAULT_HOP_A = 2.0
 class Diffusion:
     """A tracer diffusion coefficient.
 
-    error_cm2_s is one standard error; D ± 2 errors covers the true value in about 95 % of trajectories of independent
-    walkers. It is None when nothing can be said (one atom and few frames). per_direction_* hold x, y, z. `exponent`
-    is d ln MSD / d ln t in the window: 2 ballistic, 1 diffusive, 0 caged. `warning` is an empty string or the reason
-    why D must not be trusted.
+    error_cm2_s is one standard error, and interval_cm2_s the 95 % interval with Student's factor for the number of
+    atoms and blocks behind the error: of 50 synthetic walks each, at least 90 % keep the true value inside, also where
+    ions hop in groups. Both are None when nothing can be said (one atom and few frames). per_direction_* hold x, y, z.
+    `exponent` is d ln MSD / d ln t in the window: 2 ballistic, 1 diffusive, 0 caged. `warning` is an empty string or
+    the reason why D must not be trusted.
     """
 
     D_cm2_s: float
@@ -46,6 +47,7 @@ class Diffusion:
     n_atoms: int
     n_blocks: int
     warning: str
+    interval_cm2_s: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields in JSON-able form."""
@@ -103,17 +105,22 @@ def diffusion(
     blocks = _block_slopes(result, window)
     to_D = CM2_S_PER_A2_FS / 2
     D = float(slopes[:, axes].mean() * to_D)
-    error = _error(slopes[:, axes].mean(axis=1) * to_D, blocks[:, axes].mean(axis=1) * to_D)
+    error, half = _errors(slopes[:, axes].mean(axis=1) * to_D, blocks[:, axes].mean(axis=1) * to_D)
     per_direction = tuple(float(value) for value in slopes.mean(axis=0) * to_D)
-    per_error = tuple(_error(slopes[:, axis] * to_D, blocks[:, axis] * to_D) for axis in range(3))
+    per_error = tuple(_errors(slopes[:, axis] * to_D, blocks[:, axis] * to_D)[0] for axis in range(3))
     intercept = float(intercepts[:, axes].sum(axis=1).mean())
     curve = result.per_direction_A2[axes].sum(axis=0)
     if not curve.any():
-        error, per_error = None, (None, None, None)  # the scatter of zeros is no measure of what was not seen
+        error, half, per_error = (
+            None,
+            None,
+            (None, None, None),
+        )  # the scatter of zeros is no measure of what was not seen
     elif method == "bayesian":
         from labkit.analysis.bayesian import bayesian_diffusion
 
         D, error, intercept = bayesian_diffusion(result, window[0], directions, seed=seed)
+        half = 1.96 * error
     exponent = _exponent(result.lag_fs, curve, window)
     return Diffusion(
         D_cm2_s=D,
@@ -129,6 +136,7 @@ def diffusion(
         n_atoms=result.n_atoms,
         n_blocks=len(blocks),
         warning=_warning(result, curve, window, D, error, exponent),
+        interval_cm2_s=None if half is None else (D - half, D + half),
     )
 
 
@@ -181,17 +189,19 @@ def _block_slopes(result: MSD, window: tuple[float, float]) -> np.ndarray:
     return np.array([_slopes(block, result.frame_interval_fs, shortened)[0].mean(axis=0) for block in blocks])
 
 
-def _error(atoms: np.ndarray, blocks: np.ndarray) -> float | None:
-    """Return the larger of the error by atoms (n,) and by blocks of time (B,), None where neither exists."""
+def _errors(atoms: np.ndarray, blocks: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the larger of the error by atoms (n,) and by blocks of time (B,), and half of the wider 95 % interval."""
     from scipy.stats import t as student
 
-    errors = []
+    errors, halves = [], []
     if len(atoms) >= 3:
-        widening = student.ppf(0.975, len(atoms) - 1) / 1.96
-        errors.append(widening * atoms.std(ddof=1) / np.sqrt(len(atoms)))
+        half = student.ppf(0.975, len(atoms) - 1) * atoms.std(ddof=1) / np.sqrt(len(atoms))
+        errors.append(half / 1.96)
+        halves.append(half)
     if len(blocks):
         errors.append(blocks.std(ddof=1))
-    return float(max(errors)) if errors else None
+        halves.append(student.ppf(0.975, len(blocks) - 1) * errors[-1])
+    return (float(max(errors)), float(max(halves))) if errors else (None, None)
 
 
 def _exponent(lag_fs: np.ndarray, curve: np.ndarray, window: tuple[float, float]) -> float | None:
