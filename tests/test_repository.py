@@ -47,6 +47,7 @@ def test_import_labkit_is_quick_and_brings_neither_torch_nor_a_notebook_library(
         "labkit.training",
         "labkit.simulators",
         "labkit.active_learning",
+        "labkit.screening",
         "labkit.analysis",
         "labkit.plots",
         "labkit.potentials.camp",
@@ -80,8 +81,9 @@ ORDER = [
     "datasets",
     "references",
     "training",
-    "simulators",
     "analysis",
+    "simulators",
+    "screening",
     "active_learning",
     "plots",
     "cli",
@@ -92,11 +94,21 @@ MAY_USE = {
     "potentials": {"structures"},
     "datasets": {"structures", "potentials"},  # potentials: random_charges labels its gas with one
     "training": {"structures", "runs", "potentials", "datasets"},
-    "simulators": {"structures", "runs", "potentials"},
+    "simulators": {"structures", "runs", "potentials", "analysis"},  # analysis: what dynamics report of themselves
+    "screening": {"structures", "runs", "potentials", "simulators", "analysis"},
     "analysis": {"structures"},
     "references": {"structures", "runs", "potentials", "datasets"},
-    "active_learning": {"structures", "runs", "potentials", "datasets", "references", "training", "simulators"},
-    "plots": {"analysis", "datasets", "active_learning"},
+    "active_learning": {
+        "structures",
+        "runs",
+        "potentials",
+        "datasets",
+        "references",
+        "training",
+        "simulators",
+        "analysis",
+    },
+    "plots": {"analysis", "datasets", "active_learning", "simulators"},
     "cli": set(ORDER),
 }
 

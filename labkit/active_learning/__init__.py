@@ -16,6 +16,8 @@ from labkit.active_learning.calibration import (
 from labkit.active_learning.committee_gradient import ByAutograd, ByDifferences, Look, Surface, surface_of
 from labkit.active_learning.delta_fragments import PUBLISHED
 from labkit.active_learning.delta_learning import DeltaLearning
+from labkit.active_learning.dual_dynamics import compare_with_dynamics
+from labkit.active_learning.dual_neb import DualNEB
 from labkit.active_learning.extrapolation import ActiveSet, maxvol, moment_tensor_grades
 from labkit.active_learning.loop import ActiveLearning, QualityLevel
 from labkit.active_learning.random_symmetric import Crystal, Perturbations, perturbed, relaxed, seeds
@@ -58,6 +60,7 @@ __all__ = [
     "Choice",
     "Crystal",
     "DeltaLearning",
+    "DualNEB",
     "Guards",
     "Look",
     "Perturbations",
@@ -74,6 +77,7 @@ __all__ = [
     "attack",
     "by_threshold",
     "by_volume",
+    "compare_with_dynamics",
     "farthest_point",
     "fit_linear",
     "fit_power_law",

@@ -127,8 +127,9 @@ def site_jumps(
     sites: fractional coordinates (m, 3), such as `ProbabilityDensity.maxima`, or a crystal whose atoms of `species` lie
     on them. radius_A: an ion enters a site within this distance; by itself 0.45 of the smallest distance of two sites,
     at most 1.5 Å. Spheres must not overlap: what lies between them is what keeps a vibration from being a jump.
-    Raises InvalidStructure for frames without a three-dimensional cell, ValueError for sites or a radius without
-    meaning.
+    drift: "host" takes out the motion of the other atoms, None nothing.
+    Raises InvalidStructure for frames without a three-dimensional cell, ValueError for sites, a radius or a drift
+    without meaning.
     """
     frames = checked(frames, minimum=2)
     if not frames[0].pbc.all() or frames[0].cell.rank < 3:
@@ -145,6 +146,8 @@ def site_jumps(
     array = positions_of(frames, wrapped=wrapped)
     if drift == "host" and not mobile.all():
         array = remove_drift(array, frames[0].get_masses(), ~mobile)
+    elif drift not in ("host", None):
+        raise ValueError(f"drift={drift!r} is unknown; use 'host' or None.")
     cell = frames[0].cell.array
     radius = _radius(sites, cell, radius_A)
     inside, place = _entered(array[:, mobile] @ np.linalg.inv(cell), sites, cell, radius)

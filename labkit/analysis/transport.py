@@ -83,13 +83,17 @@ def transport_point(
 def pooled(points: Sequence[TransportPoint]) -> list[TransportPoint]:
     """One point for each structure and temperature: the mean over its runs, weighted by their lengths.
 
-    The error is the larger of what the runs' own errors give and of the runs' scatter with Student's factor; a mean
-    keeps a warning only where all its runs have one.
+    Runs that carry a warning are left out wherever another one carries none (`n_runs` and `length_ps` count those that
+    are left); only where all of them carry one, the mean of all stands with the first warning.
+    The error comes from the runs' own ones, e^2 = sum w^2 e_k^2, widened by the Birge ratio sqrt(chi^2 / (n - 1)) where
+    the runs scatter more than these explain (Birge, Phys. Rev. 40, 207 (1932)); where a run has no error of its own,
+    from the scatter with Student's factor.
     """
     groups: dict[tuple[str, float], list[TransportPoint]] = {}
     for point in points:
         groups.setdefault((point.name, point.temperature_K), []).append(point)
-    return [_mean(group) if len(group) > 1 else group[0] for group in groups.values()]
+    sound = [[one for one in group if not one.warning] or group for group in groups.values()]
+    return [_mean(group) if len(group) > 1 else group[0] for group in sound]
 
 
 def _mean(group: Sequence[TransportPoint]) -> TransportPoint:
@@ -98,24 +102,27 @@ def _mean(group: Sequence[TransportPoint]) -> TransportPoint:
     D = np.array([one.D_cm2_s for one in group])
     weights = np.array([one.length_ps for one in group])
     weights = weights / weights.sum() if weights.sum() > 0 else np.full(len(group), 1 / len(group))
-    errors = [one.error_cm2_s for one in group if one.error_cm2_s is not None]
-    widening = float(student.ppf(0.975, len(group) - 1)) / _NORMAL
-    spread = widening * float(D.std(ddof=1)) * float(np.sqrt((weights**2).sum()))
-    own = float(np.sqrt(((weights * np.array(errors)) ** 2).sum())) if len(errors) == len(group) else 0.0
-    warning = next((one.warning for one in group if one.warning), "") if all(one.warning for one in group) else ""
+    errors = np.array([one.error_cm2_s or 0.0 for one in group])
+    if (errors > 0).all():
+        # About the mean with weights 1/e^2, for only there is chi^2 that of n - 1 degrees of freedom.
+        chi2 = float((((D - np.average(D, weights=errors**-2)) / errors) ** 2).sum())
+        error = float(np.sqrt(((weights * errors) ** 2).sum())) * max(1.0, float(np.sqrt(chi2 / (len(group) - 1))))
+    else:
+        widening = float(student.ppf(0.975, len(group) - 1)) / _NORMAL
+        error = widening * float(D.std(ddof=1)) * float(np.sqrt((weights**2).sum()))
     first = group[0]
     length = sum(one.length_ps for one in group)
     return TransportPoint(
         first.name,
         first.temperature_K,
         float(weights @ D),
-        max(spread, own),
+        error,
         first.n_ions,
         first.volume_A3,
         first.charge,
         length,
         len(group),
-        warning,
+        first.warning,
     )
 
 

@@ -1,6 +1,7 @@
 """One function a figure: results in, Matplotlib axes out, colour-blind-safe, a unit on every axis."""
 
 from labkit.plots.arrhenius import arrhenius
+from labkit.plots.barriers import barrier_profile, percolation
 from labkit.plots.dataset import composition, energy_volume, force_histogram
 from labkit.plots.dynamics import displacement, msd, rdf, thermo
 from labkit.plots.grades import grade_histogram
@@ -8,23 +9,29 @@ from labkit.plots.palette import CYCLE, PALETTE, ground, rc, style
 from labkit.plots.parity import parity
 from labkit.plots.relaxations import relaxation
 from labkit.plots.reliability import reliability
+from labkit.plots.transport import density, jump_rates, transport
 
 __all__ = [
     "CYCLE",
     "PALETTE",
     "arrhenius",
+    "barrier_profile",
     "composition",
+    "density",
     "displacement",
     "energy_volume",
     "force_histogram",
     "grade_histogram",
     "ground",
+    "jump_rates",
     "msd",
     "parity",
+    "percolation",
     "rc",
     "rdf",
     "relaxation",
     "reliability",
     "style",
     "thermo",
+    "transport",
 ]

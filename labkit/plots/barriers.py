@@ -31,7 +31,8 @@ def barrier_profile(
     Paths are told apart by their names, or by the keys of a mapping (two potentials, say). The forward barrier stands
     at the saddle of a single path, and in the legend of several. `relative` draws against the fraction of the path
     instead of its length (Å), so that paths of different lengths can be compared. A path that is not converged is
-    dashed and says so. Call it again with the same `ax` to add more.
+    dashed and says so; one without energies (failed) stands in the legend alone. Call it again with the same `ax` to
+    add more.
     """
     ax = new_axes(ax)
     earlier = sum(line.get_gid() == "path" for line in ax.lines)
@@ -41,6 +42,11 @@ def barrier_profile(
     for number, (name, path) in enumerate(chosen, start=earlier):
         colour = ink(ax, _COLOURS[number % len(_COLOURS)])
         s, energy = path.profile()
+        marker = _MARKERS[number % len(_MARKERS)]
+        if not np.isfinite(energy).all():
+            label = ", ".join(part for part in (name, path.state) if part)
+            ax.plot([], [], marker + "--", color=colour, markersize=5, label=label, gid="path")
+            continue
         scale = 1.0 / s[-1] if relative and s[-1] > 0 else 1.0
         images = path.energies_eV - path.energies_eV[0]
         converged = path.state == "converged"
@@ -48,7 +54,6 @@ def barrier_profile(
         height = "" if alone else f"{path.forward_eV:.2f} eV"
         label = ", ".join(part for part in (name, height, "" if converged else path.state) if part)
         ax.plot(s * scale, energy, "-" if converged else "--", color=colour, linewidth=1.4, gid="path")
-        marker = _MARKERS[number % len(_MARKERS)]
         # The empty line carries curve and point into the legend together.
         ax.plot(path.distances_A * scale, images, marker, color=colour, markersize=5)
         ax.plot([], [], marker + ("-" if converged else "--"), color=colour, markersize=5, label=label or "_path")
@@ -63,7 +68,8 @@ def barrier_profile(
                 fontsize="small",
             )
     curves = [line.get_ydata() for line in ax.lines if line.get_gid() == "path"]
-    low, high = min(map(np.min, curves)), max(map(np.max, curves))
+    heights = np.concatenate([np.zeros(1), *curves])
+    low, high = heights.min(), heights.max()
     room = max(high - low, 1e-3)
     ax.set_ylim(low - 0.08 * room, high + (0.12 if len(curves) == 1 else 0.1 * len(curves)) * room)  # for the legend
     return finish(ax, "fraction of the path" if relative else "distance along the path (Å)", "energy (eV)")

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labkit.errors import RunFailed
-from labkit.runs.extxyz import read_frame, write_frame
+from labkit.runs.extxyz import read_frame
 from labkit.runs.folder import slug
 from labkit.screening.candidate import Outcome, jsonable
 from labkit.screening.counting import StageCount, funnel_lines, sentence
 from labkit.screening.intake import CANDIDATES, CandidateFile
 from labkit.screening.journal import FILES, Journal
+from labkit.screening.phases import Phases
 from labkit.screening.plan import Planned
 from labkit.screening.resuming import take_up
 from labkit.screening.stage import Member, counts
@@ -79,9 +80,7 @@ class Campaign:
         self.chunks: dict[int, Chunk] = {}
         self.done = 0
         self._number, self._funnel_at, self._funnel_wait = 0, 0.0, FUNNEL_S
-        self.wanted_phases = [(number, atoms) for number, one in enumerate(plan) for atoms in one.phases]
-        self.phases: dict[int, dict[str, Any]] = {}
-        self.phases_waiting: deque[int] = deque()
+        self.phases = Phases(plan, self.journal)
         self._path = [str(Path(entry or ".").resolve()) for entry in sys.path]
         # By gathering stage: whom earlier attempts have judged there, and the values that they came with.
         self.judged: dict[int, set[int]] = {}
@@ -113,9 +112,8 @@ class Campaign:
 
     def _next(self) -> tuple[int, list[int]] | None:
         """The stage and the candidates of the next chunk; competing phases (negative numbers) come first."""
-        if self.phases_waiting:
-            item = self.phases_waiting.popleft()
-            return self.plan[self.wanted_phases[-1 - item][0]].phases_by, [item]
+        if self.phases.waiting:
+            return self.phases.next()
         stages = range(len(self.plan))
         for stage in reversed(stages) if self.order == "deepest first" else stages:
             line = self.waiting[stage]
@@ -147,9 +145,7 @@ class Campaign:
 
     def _question(self, stage: int, item: int) -> dict[str, Any]:
         if item < 0:
-            atoms = self.wanted_phases[-1 - item][1]
-            name = str(atoms.info.get("name") or "")
-            return {"index": item, "name": name, "frame": write_frame(atoms).decode(), "values": {}, "scratch": None}
+            return self.phases.question(item)
         scratch = self.folder / FILES / f"{item:06d}" / f"{stage}-{slug(self.plan[stage].label)}"
         return {
             "index": item,
@@ -188,7 +184,7 @@ class Campaign:
         for item in sorted(chunk.left):
             self.losses[item] = self.losses.get(item, 0) + 1
             if self.losses[item] < LOSSES:
-                (self.phases_waiting if item < 0 else self.waiting[chunk.stage]).appendleft(item)
+                (self.phases.waiting if item < 0 else self.waiting[chunk.stage]).appendleft(item)
                 continue
             reason = f"WorkerLost: the worker that had it was lost {LOSSES} times, the last time: {error}"
             self.keep({**self.blank(item), "verdict": "failed", "reason": reason}, chunk.stage)
@@ -204,8 +200,7 @@ class Campaign:
         """Write a verdict down, and send its candidate on."""
         item = said["index"]
         if item < 0:
-            self.journal.phase(-1 - item, said)
-            self.phases[-1 - item] = {key: said[key] for key in ("name", "verdict", "reason", "values")}
+            self.phases.hear(said, stage)
             return
         if not said["formula"]:
             atoms = self.given.atoms(item)
@@ -236,8 +231,7 @@ class Campaign:
         """Let a stage that needs all candidates speak, once they have all arrived."""
         for stage, one in enumerate(self.plan):
             if self.waiting[stage] and one.gathers:
-                phases_due = len(self.phases) < len(self.wanted_phases) if one.phases else False
-                if not phases_due:
+                if not self.phases.due(stage):
                     self._judge_all(stage)
                 return
             if self.waiting[stage] or any(chunk.stage <= stage for chunk in self.chunks.values()):
@@ -246,13 +240,8 @@ class Campaign:
     def _judge_all(self, stage: int) -> None:
         # Those that an earlier attempt has already judged here belong to the comparison too.
         members = [self._member(item) for item in sorted({*self.waiting[stage], *self.judged.get(stage, ())})]
-        phases = []
-        for number, (wanted_by, atoms) in enumerate(self.wanted_phases):
-            if wanted_by == stage and self.phases[number]["verdict"] == "passed":
-                said = self.phases[number]
-                phases.append(Member(-1 - number, said["name"], counts(atoms), said["values"]))
         begin, cpu = time.perf_counter(), time.process_time()
-        outcomes = self.plan[stage].stage.judge_all(members, phases)
+        outcomes = self.plan[stage].stage.judge_all(members, self.phases.members(stage))
         share = 1 / max(1, len(outcomes))
         wall_s, cpu_s = (time.perf_counter() - begin) * share, (time.process_time() - cpu) * share
         waiting, self.waiting[stage] = list(self.waiting[stage]), deque()

@@ -15,6 +15,7 @@ import numpy as np
 from ase import Atoms
 
 from labkit.runs.atomic import plain
+from labkit.runs.folder import safe_name
 
 VERDICTS = ("passed", "rejected", "failed")
 
@@ -41,7 +42,8 @@ class Outcome:
 
     verdict: passed, rejected (the physics says no) or failed (nothing can be said); the latter two need a reason.
     values: numbers and short texts, units in their names. atoms: the structure for the stages that follow, if it
-    changed. files: texts by file name, kept in the candidate's own folder.
+    changed. files: texts by file name, kept in the candidate's own folder. Raises ValueError or TypeError for what
+    cannot be kept.
     """
 
     verdict: str = "passed"
@@ -55,6 +57,11 @@ class Outcome:
             raise ValueError(f"a verdict is one of {', '.join(VERDICTS)}, not {self.verdict!r}.")
         if self.verdict != "passed" and not self.reason:
             raise ValueError(f"{self.verdict} needs a reason: one sentence for the table.")
+        for name, text in self.files.items():
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise TypeError(f"files are texts by file name; {name!r} is a {type(text).__name__}: write it as text.")
+            safe_name(name)
+            text.encode()  # half a character cannot be written
 
 
 def passed(atoms: Atoms | None = None, files: Mapping[str, str] | None = None, **values: Any) -> Outcome:

@@ -32,7 +32,7 @@ def pack(message: dict[str, Any]) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m labkit.screening.child PARENT_PID`."""
+    """Answer until nobody asks any more. arguments: the number of the process that started this one."""
     for one in (signal.SIGINT, signal.SIGTERM):  # meant for the process that started this one, which ends it
         signal.signal(one, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 def answer(stage: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     """Judge one candidate: its row as JSON. `asked`: index, frame (extxyz), name, values, scratch."""
-    from labkit.runs.extxyz import read_frame, write_frame
+    from labkit.runs.extxyz import read_frame
     from labkit.screening.candidate import Candidate, Outcome, as_outcome, jsonable
 
     begin, clock = _cpu_s(), time.perf_counter()
@@ -62,23 +62,34 @@ def answer(stage: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         candidate = Candidate(asked["index"], said["name"], atoms, asked["values"], scratch)
         outcome = as_outcome(_stage(json.dumps(stage, sort_keys=True)).judge(candidate))
         values = jsonable(outcome.values)
+        json.dumps(values, ensure_ascii=False).encode()
+        changed = _changed(outcome.atoms, said["name"])
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or "no reason given"
-        outcome, values = Outcome("failed", f"{type(error).__name__}: {reason}"), {}
-    if outcome.atoms is not None:
-        outcome.atoms.info.setdefault("name", said["name"])
-        said["frame"] = write_frame(outcome.atoms).decode()
-        said["formula"] = outcome.atoms.get_chemical_formula("metal")
+        outcome, values, changed = Outcome("failed", f"{type(error).__name__}: {reason}"), {}, {}
     return {
         **said,
+        **changed,
         "verdict": outcome.verdict,
-        "reason": outcome.reason,
+        "reason": str(outcome.reason).encode(errors="replace").decode(),
         "values": values,
         "files": dict(outcome.files),
         "cpu_s": round(_cpu_s() - begin, 6),
         "wall_s": round(time.perf_counter() - clock, 6),
         "worker": f"{socket.gethostname()}:{os.getpid()}",
     }
+
+
+def _changed(atoms: Any, name: str) -> dict[str, Any]:
+    """The new structure as it travels; whatever cannot be written, or not be read again, raises here."""
+    if atoms is None:
+        return {}
+    from labkit.runs.extxyz import read_frame, write_frame
+
+    atoms.info.setdefault("name", name)
+    data = write_frame(atoms)
+    read_frame(data)
+    return {"frame": data.decode(), "formula": atoms.get_chemical_formula("metal")}
 
 
 @lru_cache(maxsize=16)
@@ -124,7 +135,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_POLL_S)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

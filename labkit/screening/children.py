@@ -34,6 +34,10 @@ MOST_WORDS = 1 << 20
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
+#: Not by -m: the package imports that module too, of which Python then warns in every obituary.
+START = "import sys; from labkit.screening.child import main; sys.exit(main(sys.argv[1:]))"
+
+
 class Child:
     """One process of this machine; `judge` is called by one thread at a time."""
 
@@ -41,7 +45,7 @@ class Child:
         self._words = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - it lives as long as the process
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(search_path)}
         # -P: the folder that this happens to run in must not shadow a package.
-        command = [sys.executable, "-P", "-m", "labkit.screening.child", str(os.getpid())]
+        command = [sys.executable, "-P", "-c", START, str(os.getpid())]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, env=environment, bufsize=0
         )
@@ -54,11 +58,18 @@ class Child:
         return self._process.poll() is None
 
     def judge(
-        self, stage: dict[str, Any], asked: list[Answer], timeout_s: float, say: Callable[[Answer], object]
+        self,
+        stage: dict[str, Any],
+        asked: list[Answer],
+        timeout_s: float,
+        say: Callable[[Answer], object],
+        again: set[int],
     ) -> list[Answer]:
-        """Judge candidates in their order; returns those that were not reached because the process is gone.
+        """Judge candidates in their order; returns those that are still to be judged because the process is gone.
 
-        The candidate at which it went is answered for, with how; raises RunFailed when the process cannot even start.
+        The candidate at which it went is among them at its first time, and its number then in `again`: perhaps somebody
+        else ended the process. At the second, or when it took too long, it is answered for, with how. Raises RunFailed
+        when the process cannot even start.
         """
         current, rest = None, list(asked)
         try:
@@ -79,12 +90,14 @@ class Child:
             self.how = "it did not answer." if late else self.obituary()
             if not self.ready:
                 raise RunFailed(f"a worker process ended before its first candidate: {self.how}") from end
-            if current is not None:
+            if current is not None and not late and current["index"] not in again:
+                again.add(current["index"])
+            elif current is not None:
                 rest.pop(0)
                 reason = (
                     f"no answer after {timeout_s:g} s, and its process was ended. Raise timeout_s, or make it smaller."
                     if late
-                    else self.how
+                    else f"{self.how} It was tried twice."
                 )
                 spent = round(time.perf_counter() - begin, 3)
                 say(_died(current, f"{'TimedOut' if late else 'WorkerDied'}: {reason}", spent))
@@ -154,16 +167,16 @@ class Children:
         self._busy: set[Child] = set()
 
     def evaluate(self, chunk: dict[str, Any], say: Callable[[Answer], object]) -> None:
-        """Judge all candidates of a chunk, with a new child after each that is lost."""
-        rest, losses = list(chunk["candidates"]), 0
+        """Judge all candidates of a chunk, with a new child after each that is lost; who has lost one gets a second."""
+        rest, losses, again = list(chunk["candidates"]), 0, set[int]()
         while rest and not self.closed:
             child = self._lease(chunk["search_path"])
-            before = len(rest)
+            before = len(rest), len(again)
             try:
-                rest = child.judge(chunk["stage"], rest, chunk["timeout_s"], lambda one: self.closed or say(one))
+                rest = child.judge(chunk["stage"], rest, chunk["timeout_s"], lambda one: self.closed or say(one), again)
             finally:
                 self._give_back(child)
-            losses = losses + 1 if len(rest) == before else 0
+            losses = losses + 1 if (len(rest), len(again)) == before else 0
             if losses > 3 and not self.closed:
                 raise RunFailed(f"worker processes end before they begin a candidate: {child.how}")
 

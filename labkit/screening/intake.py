@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,40 +21,60 @@ from labkit.errors import InvalidStructure, InvalidTask
 from labkit.runs.atomic import sync_folder
 from labkit.runs.extxyz import read_frame, write_frame
 from labkit.runs.frames import FrameReader
+from labkit.screening.fingerprint import KEPT_ARRAYS, KEPT_INFO, Fingerprint
 
 if TYPE_CHECKING:
     from labkit.structures.substitution import Substitution
 
-CANDIDATES, LIST = "candidates.extxyz", "candidates.csv"
+CANDIDATES, LIST, SUM = "candidates.extxyz", "candidates.csv", "candidates.sha1"
 COLUMNS = ("candidate", "name", "formula", "parent", "origin", "fault")
 #: Files that hold many structures and are read one by one.
 STREAMED = (".extxyz", ".xyz", ".traj", ".db")
 STRUCTURES = (".cif", ".vasp", ".poscar", *STREAMED)
 MAX_FAULT = 180
+#: How often somebody who wants to stop is listened to.
+HOLD_S = 0.2
 
 
 def write_candidates(
-    folder: Path, candidates: Iterable[Any], substitutions: Sequence[Substitution] = (), *, keep_parents: bool = True
+    folder: Path,
+    candidates: Iterable[Any] | None,
+    substitutions: Sequence[Substitution] = (),
+    *,
+    keep_parents: bool = True,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Write what is to be screened into `folder`, unless it is there already; returns how many there are.
 
-    Each substitution is applied to each candidate; those that it does not fit are left alone. Raises InvalidTask when
-    there is nothing to screen.
+    Each substitution is applied to each candidate; those that it does not fit are left alone. candidates: None for
+    those that are there. stopped() is asked while this goes on: it raises to end it, true holds it. Raises InvalidTask
+    when there is nothing to screen, or when the folder holds other candidates.
     """
-    if not (folder / CANDIDATES).exists():
+    rules = [rule.model_dump_json() for rule in substitutions]
+    sums = Fingerprint(*rules, str(bool(keep_parents or not rules)))
+    given = sums.of(_atoms(one) for one in candidates or ())
+    if (folder / CANDIDATES).exists():
+        if candidates is not None and (folder / SUM).exists():
+            deque(_unless(stopped, given), maxlen=0)
+            if sums.text != (folder / SUM).read_text(encoding="utf-8").strip():
+                raise InvalidTask(
+                    f"{folder} holds a campaign of other candidates; give the same candidates and substitutions, in "
+                    "the same order, to go on with it, or another folder."
+                )
+    else:
         frames, names = folder / f".{CANDIDATES}.tmp", folder / LIST
         with frames.open("wb") as file, names.open("w", encoding="utf-8", newline="") as table:
             writer = csv.writer(table, lineterminator="\n")
             writer.writerow(COLUMNS)
             number = 0
-            for atoms, parent, origin in _grown(candidates, substitutions, keep_parents):
+            for atoms, parent, origin in _unless(stopped, _grown(given, substitutions, keep_parents)):
                 fault = str(atoms.info.get("fault", "" if len(atoms) else "it has no atoms"))
                 name = " ".join(str(atoms.info.get("name") or atoms.get_chemical_formula("metal")).split())[:120]
                 lean = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info={"name": name})
-                for key in ("initial_magmoms", "initial_charges", "tags"):
+                for key in KEPT_ARRAYS:
                     if key in atoms.arrays:
                         lean.set_array(key, atoms.arrays[key])
-                for key in ("charge", "multiplicity", "source"):
+                for key in (*KEPT_INFO, "source"):
                     if key in atoms.info:
                         lean.info[key] = atoms.info[key]
                 file.write(write_frame(lean))
@@ -63,9 +85,21 @@ def write_candidates(
         if not number:
             frames.unlink()
             raise InvalidTask("there is not a single candidate: give structures, a file, or substitutions that fit.")
+        (folder / SUM).write_text(sums.text + "\n", encoding="utf-8")
         frames.replace(folder / CANDIDATES)
         sync_folder(folder)
     return len(CandidateFile(folder / CANDIDATES))
+
+
+def _unless(stopped: Callable[[], bool], found: Iterable[Any]) -> Iterator[Any]:
+    """What is `found`; now and then `stopped` is asked first."""
+    asked = 0.0
+    for one in found:
+        while time.monotonic() > asked + HOLD_S and stopped():
+            time.sleep(HOLD_S)
+        if time.monotonic() > asked + HOLD_S:
+            asked = time.monotonic()
+        yield one
 
 
 class CandidateFile(FrameReader):
@@ -145,11 +179,10 @@ def _faulty(name: str, reason: str) -> Atoms:
 
 
 def _grown(
-    candidates: Iterable[Any], rules: Sequence[Substitution], keep_parents: bool
+    candidates: Iterable[Atoms], rules: Sequence[Substitution], keep_parents: bool
 ) -> Iterator[tuple[Atoms, Any, str]]:
     """Each candidate and what the rules make of it: structure, number of its parent (a function of its own), origin."""
-    for given in candidates:
-        atoms = _atoms(given)
+    for atoms in candidates:
         kept = None
 
         def parent_is(number: int) -> str:
@@ -164,10 +197,11 @@ def _grown(
         for rule in rules:
             try:
                 children = rule.apply(atoms)
-            except InvalidStructure as error:
+            except Exception as error:  # one rule that a package trips over must not cost all other candidates
                 if not rule.fits(atoms):
                     continue
-                children = [_faulty(f"{atoms.info.get('name', 'candidate')} {rule.label()}", str(error))]
+                what = str(error) if isinstance(error, InvalidStructure) else f"{type(error).__name__}: {error}"
+                children = [_faulty(f"{atoms.info.get('name', 'candidate')} {rule.label()}", what)]
             for child in children:
                 yield child, lambda _, kept=kept: "" if kept is None else str(kept), rule.label()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from ase import Atoms
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from labkit.errors import InvalidTask
 from labkit.runs.explain import explain
+from labkit.screening.fingerprint import of_function
 from labkit.screening.stage import BUILT_IN, Function, Stage, StageSettings, build, stage_class
 
 #: Parameters that a stage takes from the campaign when it does not set them itself.
@@ -22,7 +24,7 @@ SHARED = ("potential", "device")
 class Planned:
     """One stage: `spec` is what a worker builds it from, `stage` the same object here, None for a notebook's function.
 
-    phases: competing phases that it wants evaluated, by the stage number `phases_by`.
+    phases: competing phases that it wants evaluated, by the stages of the numbers `phases_by`, in this order.
     """
 
     label: str
@@ -30,7 +32,7 @@ class Planned:
     stage: Stage | None
     timeout_s: float
     phases: tuple[Atoms, ...] = ()
-    phases_by: int = -1
+    phases_by: tuple[int, ...] = ()
 
     @property
     def gathers(self) -> bool:
@@ -80,11 +82,11 @@ def plan(
         else:
             name = getattr(given, "__name__", type(given).__name__)
             stage, timeout = None, timeout_s
-            spec = {"name": name, "parameters": {}, "callable": _pickled(given, name)}
-        taken = [one.label for one in planned]
-        label = name if name not in taken else f"{name} {sum(one.split(' ')[0] == name for one in taken) + 1}"
+            spec = {"name": name, "parameters": {}, "code": of_function(given), "callable": _pickled(given, name)}
+        taken = {one.label for one in planned}
+        label = name if name not in taken else next(one for n in count(2) if (one := f"{name} {n}") not in taken)
         phases = tuple(getattr(stage, "phases", ()))
-        by = _energies(planned, label) if stage is not None and stage.gathers and hasattr(stage, "phases") else -1
+        by = _energies(planned, label) if stage is not None and stage.gathers and hasattr(stage, "phases") else ()
         planned.append(Planned(label, spec, stage, timeout, phases, by))
     if not planned:
         raise InvalidTask(f"a campaign needs at least one stage: {', '.join(BUILT_IN)}, or a function of your own.")
@@ -98,11 +100,17 @@ def _settings(given: Any) -> StageSettings:
         raise InvalidTask(explain(error, StageSettings)) from error
 
 
-def _energies(before: list[Planned], label: str) -> int:
-    for number in reversed(range(len(before))):
-        if before[number].spec["name"] == "relaxation" or before[number].spec["name"] not in BUILT_IN:
-            return number
-    raise InvalidTask(f"the stage {label} compares energies: put a relaxation (or a stage of your own) before it.")
+def _energies(before: list[Planned], label: str) -> tuple[int, ...]:
+    """The stages that bring a phase its energy: relaxations and all of the user's, with the cheap checks between, whose
+    values these may read. Hops, barriers and dynamics of a competing phase would cost much and say nothing of it.
+    """
+    brings = {n for n, one in enumerate(before) if one.spec["name"] == "relaxation" or one.spec["name"] not in BUILT_IN}
+    brings = {number for number in brings if not before[number].gathers}
+    if not brings:
+        raise InvalidTask(f"the stage {label} compares energies: put a relaxation (or a stage of your own) before it.")
+    return tuple(
+        n for n, one in enumerate(before) if n in brings or (one.cheap and not one.gathers and n < max(brings))
+    )
 
 
 def _pickled(function: Callable[..., Any], name: str) -> str:

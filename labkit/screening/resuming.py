@@ -40,7 +40,4 @@ def take_up(campaign: Campaign) -> None:
             campaign.waiting[at[item]].append(item)
     for line in campaign.journal.earlier(PHASES):
         said = {"name": line["name"], "verdict": line["verdict"], "reason": line["reason"]}
-        campaign.phases[int(line["phase"])] = {**said, "values": json.loads(line["values"])}
-    campaign.phases_waiting.extend(
-        -1 - number for number in range(len(campaign.wanted_phases)) if number not in campaign.phases
-    )
+        campaign.phases.take_up(int(line["phase"]), {**said, "values": json.loads(line["values"])})

@@ -55,12 +55,16 @@ class Stage(BaseModel):
 
 @dataclass(frozen=True)
 class Member:
-    """A candidate as a gathering stage sees it: its number, name, composition, and the values so far."""
+    """A candidate as a gathering stage sees it: its number, name, composition, and the values so far.
+
+    reason: of a competing phase, why it has no values.
+    """
 
     index: int
     name: str
     counts: Mapping[str, int]
     values: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
 
 
 class StageSettings(BaseModel):

@@ -168,12 +168,23 @@ def _pairs(line: dict[str, Any], reserved: list[str]) -> dict[str, Any]:
     """What an ASE database can be searched by: numbers, and texts that are not numbers."""
     pairs = {}
     for key, value in line.items():
-        word = "".join(letter if letter.isalnum() else "_" for letter in key).strip("_")
+        plain_key = key.replace("Å", "A")
+        word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plain_key).strip("_")
+        word = word if word[:1].isalpha() else f"value_{word}"
         word = f"{word}_value" if word in reserved else word
         number = isinstance(value, int | float) and value == value
-        if number or (isinstance(value, str) and value and not value.replace(".", "").isdigit()):
+        if number or (isinstance(value, str) and value and not _reads_as_number(value)):
             pairs[word] = value
     return pairs
+
+
+def _reads_as_number(text: str) -> bool:
+    """Whether ASE would take the text for a number, or a truth value, and refuse it: 17, 1e5, InF."""
+    try:
+        float(text)
+    except ValueError:
+        return text in ("True", "False")
+    return True
 
 
 def _plain(line: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from labkit.errors import InvalidTask
 from labkit.runs import RunContext, Task, quantity
 from labkit.screening.campaign import Campaign, Order
-from labkit.screening.intake import structures_of, write_candidates
+from labkit.screening.intake import CANDIDATES, structures_of, write_candidates
 from labkit.screening.plan import plan
 from labkit.screening.stage import Stage, StageSettings
 from labkit.structures import StructureField
@@ -73,7 +73,9 @@ class Screening(Task):
         Raises InvalidTask before the first candidate when a stage or a source does not exist, RunFailed when the
         workers cannot work.
         """
-        source: Iterable[Any] = self.candidates or structures_of(self.frames)
+        source: Iterable[Any] | None = self.candidates or structures_of(self.frames)
+        if (context.folder / CANDIDATES).exists():  # what this run began with stays true, whatever became of the file
+            source = None
         with ExitStack() as stack:
             executor = self._executor(stack, context)
             return run_screening(
@@ -108,7 +110,7 @@ class Screening(Task):
 
 
 def run_screening(
-    candidates: Iterable[Atoms | str | dict[str, Any]],
+    candidates: Iterable[Atoms | str | dict[str, Any]] | None,
     stages: Sequence[StageSettings | Stage | str | dict[str, Any] | Callable[..., Any]],
     folder: Path | str,
     executor: Executor | None = None,
@@ -124,7 +126,7 @@ def run_screening(
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Screen `candidates` (read one at a time) in `folder`, which may hold a part of the same campaign; return the
-    counts: candidates, passed, rejected, failed, best, cost_cpu_s.
+    counts: candidates, passed, rejected, failed, best, cost_cpu_s. None: those that the folder holds already.
 
     stages: names, settings, stage objects, or functions `f(candidate)` (see `Candidate`) that may live in a notebook.
     executor: any `concurrent.futures.Executor`; None for `processes` child processes of this machine. timeout_s: wall
@@ -134,7 +136,7 @@ def run_screening(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     planned = plan(stages, potential=potential, device=device, timeout_s=timeout_s)
-    write_candidates(folder, candidates, substitutions, keep_parents=keep_parents)
+    write_candidates(folder, candidates, substitutions, keep_parents=keep_parents, stopped=stopped)
     campaign = Campaign(
         folder,
         planned,

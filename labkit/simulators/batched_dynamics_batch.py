@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from labkit.errors import InvalidStructure, UnstableDynamics
+from labkit.errors import InvalidStructure, RunCancelled, UnstableDynamics
 from labkit.simulators.batched_dynamics_report import Member, Report
 from labkit.simulators.batched_dynamics_trajectory import Plan
 from labkit.simulators.bussi import Bussi
@@ -20,7 +20,7 @@ from labkit.simulators.langevin import Langevin
 from labkit.structures import bare
 
 if TYPE_CHECKING:
-    from labkit.potentials.interface import Potential
+    from labkit.potentials.interface import Potential, Prediction
     from labkit.runs import RunContext
     from labkit.simulators.batched_dynamics import BatchedDynamics
 
@@ -33,7 +33,7 @@ class Batch:
     def __init__(self, task: BatchedDynamics, context: RunContext, potential: Potential) -> None:
         self.task, self.context, self.potential = task, context, potential
         self.members = [self._member(plan) for plan in task.plans()]
-        self.step, self.ended = 0, 0
+        self.step, self.ended, self.batch_refused = 0, 0, False
         self.report = Report(task, context, len(self.members))
         self.resumed = self._resume()
 
@@ -80,18 +80,30 @@ class Batch:
         """Energies and forces of all active trajectories in one batch; one that is refused must not stop the others."""
         try:
             groups = [(active, self.potential.predict([one.walker.atoms for one in active], PROPERTIES))]
-        except InvalidStructure:
-            groups = []
-            for member in active:
-                try:
-                    groups.append(([member], self.potential.predict([member.walker.atoms], PROPERTIES)))
-                except InvalidStructure as error:
-                    member.fail(f"step {self.step}: {error}")
+        except Exception as error:
+            _raise_what_is_not_of_one_trajectory(error)
+            groups = self._one_by_one(active, error)
         for members, prediction in groups:
             assert prediction.forces is not None
             for place, member in enumerate(members):
                 member.energy_eV = float(prediction.energies[place])
                 member.forces = np.array(prediction.forces[place], dtype=float)
+
+    def _one_by_one(self, active: list[Member], refusal: Exception) -> list[tuple[list[Member], Prediction]]:
+        groups = []
+        for member in active:
+            try:
+                groups.append(([member], self.potential.predict([member.walker.atoms], PROPERTIES)))
+            except Exception as error:
+                _raise_what_is_not_of_one_trajectory(error)
+                member.fail(f"step {self.step}: {_words(error)}")
+        if len(groups) == len(active) > 1 and not self.batch_refused:
+            self.batch_refused = True
+            self.context.log(
+                f"step {self.step}: the potential refused the batch and took each trajectory alone, which is slower: "
+                f"{_words(refusal)}"
+            )
+        return groups
 
     def _after_step(self) -> None:
         task = self.task
@@ -186,3 +198,16 @@ class Batch:
             raise UnstableDynamics(f"none of {len(self.members)} trajectories survived: {reasons}")
         self.report.read_frames(self.members, self.step)
         return {"steps": self.step, "trajectories": [self.report.summary(member) for member in self.members]}
+
+
+def _raise_what_is_not_of_one_trajectory(error: Exception) -> None:
+    """Memory and the device belong to the whole run, and torch, whose names these are, need not be there."""
+    device = type(error).__name__ in ("OutOfMemoryError", "AcceleratorError")
+    if device or isinstance(error, RunCancelled | MemoryError):
+        raise error
+
+
+def _words(error: Exception) -> str:
+    """In one line, as it goes into a table; a refusal in labkit's own sentence needs no name of its class."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, InvalidStructure) else f"the potential failed with {type(error).__name__}: {said}"

@@ -18,7 +18,7 @@ from labkit.analysis.diffusion import MIN_FRAMES, Diffusion
 from labkit.analysis.framework import framework_motion
 from labkit.runs import FrameReader
 from labkit.runs.folder import FRAMES
-from labkit.simulators.batched_dynamics_trajectory import Plan
+from labkit.simulators.batched_dynamics_trajectory import Plan, early_end
 from labkit.simulators.walkers import Walker
 
 if TYPE_CHECKING:
@@ -134,9 +134,10 @@ class Report:
         )
 
     def summary(self, member: Member) -> dict[str, Any]:
-        """The result of one trajectory."""
+        """The result of one trajectory; the warning of one that stopped as unstable begins with the reason."""
         plan, atoms = member.plan, member.walker.atoms
         both = self.diffusion(member)
+        doubts = "too short for a diffusion coefficient." if both is None else both[1]
         heat, count = member.heat
         spacing = self.task.frame_interval * self.task.timestep_fs
         return {
@@ -154,7 +155,7 @@ class Report:
             "n_ions": atoms.get_chemical_symbols().count(plan.species),
             "volume_A3": float(atoms.get_volume()) if atoms.cell.rank == 3 else None,
             "diffusion": None if both is None else both[0].to_dict(),
-            "warning": "too short for a diffusion coefficient." if both is None else both[1],
+            "warning": " ".join(one for one in (early_end(member.state, member.reason), doubts) if one),
         }
 
 

@@ -116,6 +116,11 @@ def sort_frames(reader: FrameReader, count: int, start_fs: float) -> list[list[A
     return found
 
 
+def early_end(state: str, reason: str) -> str:
+    """The warning that belongs to the numbers of a trajectory that stopped as unstable; "" for any other state."""
+    return f"the trajectory stopped early: {reason}" if state == "failed" else ""
+
+
 def ends_of(run: Run) -> dict[int, tuple[str, str]]:
     """(state, reason) of the trajectories that are over, by number."""
     if "trajectories" not in run.tables():

@@ -15,6 +15,7 @@ from labkit.structures.field import StructureField, as_structure, from_dict, to_
 from labkit.structures.library import Entry, entries, entry, named, names
 from labkit.structures.read import read, read_frames
 from labkit.structures.read_guards import MAX_BYTES, safe_name
+from labkit.structures.substitution import Substitution
 
 __all__ = [
     "MAX_ATOMS",
@@ -22,6 +23,7 @@ __all__ = [
     "Description",
     "Entry",
     "StructureField",
+    "Substitution",
     "as_structure",
     "bare",
     "cell_widths",

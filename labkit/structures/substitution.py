@@ -1,16 +1,16 @@
 """New crystals from known ones: elements exchanged, charges balanced by vacancies, each distinct arrangement once.
 
 A rule says what replaces what and which ion leaves to keep the crystal neutral; the arrangements that symmetry makes
-equal are counted as one, and the electrostatically best come first.
+equal are counted as one, and the electrostatically best of all come first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -24,8 +24,12 @@ from labkit.structures.symmetry import SYMPREC_A, dataset
 
 #: More arrangements than this are not all looked at: a random part of them is.
 MAX_LOOKED_AT = 20_000
-#: More than this are not ranked by their electrostatic energy.
-MAX_RANKED = 300
+#: Electrostatic energies (eV) that differ by less are those of equals.
+SAME_EV = 1e-6
+#: Atoms in the smallest formula up to which pymatgen guesses charges, each atom's own; its time grows exponentially.
+MAX_GUESSED = 50
+#: Beyond, each element has one charge, and so many combinations are looked at.
+MAX_COMBINATIONS = 200_000
 
 
 class Substitution(BaseModel):
@@ -79,14 +83,6 @@ class Substitution(BaseModel):
         return substitutions(atoms, self)
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """Which atoms become what, and which leave."""
-
-    changed: tuple[tuple[int, ...], ...]
-    removed: tuple[int, ...]
-
-
 def substitutions(atoms: Atoms, rule: Substitution) -> list[Atoms]:
     """What `rule` makes of a crystal. See `Substitution.apply`."""
     base = atoms.info.get("name") or atoms.get_chemical_formula("metal")
@@ -100,42 +96,40 @@ def substitutions(atoms: Atoms, rule: Substitution) -> list[Atoms]:
     mobile = np.flatnonzero(cell.numbers == atomic_numbers[rule.vacancy]) if leaving else np.array([], dtype=int)
     groups = [(sites[old], number[old]) for old in rule.replace] + ([(mobile, leaving)] if leaving else [])
     permutations = _permutations(cell)
-    seen: set[bytes] = set()
-    found: list[Atoms] = []
+    distinct: dict[bytes, bytes] = {}
     for picks in _picks(groups, rule.seed):
         marks = np.zeros(len(cell), dtype=np.uint8)
         for kind, pick in enumerate(picks, 1):
             marks[list(pick)] = kind
-        orbit = marks[permutations]
-        key = orbit[np.lexsort(orbit.T[::-1])[0]].tobytes()  # the same for all arrangements that symmetry makes equal
-        if key in seen:
-            continue
-        seen.add(key)
-        found.append(
-            _made(cell, rule, _Choice(tuple(picks[: len(sites)]), tuple(picks[len(sites)] if leaving else ())))
-        )
-        if len(found) >= max(MAX_RANKED, rule.limit):
-            break
-    ranked = _ranked(found, states)[: rule.limit]
-    for place, one in enumerate(ranked):
+        orbit, size = marks[permutations].tobytes(), len(cell)
+        # The same for all arrangements that symmetry makes equal.
+        key = min(orbit[at : at + size] for at in range(0, len(orbit), size))
+        distinct.setdefault(key, marks.tobytes())
+    arrangements = np.frombuffer(b"".join(distinct.values()), dtype=np.uint8).reshape(len(distinct), len(cell))
+    order, drawn = _order(cell, arrangements, [states.get(new) for new in rule.replace.values()], states, rule.seed)
+    total = _total(groups)
+    among = f" among {MAX_LOOKED_AT} of {total:.3g} choices" if total > MAX_LOOKED_AT else ""
+    made = [_made(cell, rule, arrangements[index]) for index in order[: rule.limit]]
+    for place, one in enumerate(made):
         formula = one.get_chemical_formula("metal")
-        one.info["name"] = f"{formula} from {base}" + (f" #{place + 1}" if len(ranked) > 1 else "")
-        one.info["source"] = f"{base}, {rule.label()}, arrangement {place + 1} of {len(seen)} distinct"
-    return ranked
+        one.info["name"] = f"{formula} from {base}" + (f" #{place + 1}" if len(made) > 1 else "")
+        one.info["source"] = (
+            f"{base}, {rule.label()}, arrangement {place + 1} of {len(distinct)} distinct{among}{drawn}"
+        )
+    return made
 
 
 def _states(cell: Atoms, rule: Substitution, number: dict[str, int]) -> dict[str, float]:
     """Charges (e) of the old and the new elements; the old ones by pymatgen's guess for the crystal that is given."""
-    from pymatgen.core import Composition, Element
+    from pymatgen.core import Element
 
     counts = {symbol: int(count) for symbol, count in cell.symbols.formula.count().items()}
-    reduced = Composition(counts).reduced_composition
-    try:
+    guessed: Mapping[str, float] = {}
+    if not set(counts) <= set(rule.oxidation_states):
         override = {symbol: [state] for symbol, state in rule.oxidation_states.items() if symbol in counts}
-        guesses = reduced.oxi_state_guesses(oxi_states_override=override or None)
-    except ValueError:
-        guesses = ()
-    states = {**(guesses[0] if guesses else {}), **rule.oxidation_states}
+        with contextlib.suppress(InvalidStructure):
+            guessed = neutral_states(counts, override) or {}
+    states = {**guessed, **rule.oxidation_states}
     for old, new in rule.replace.items():
         if new in states:
             continue
@@ -173,14 +167,17 @@ def _vacancies(cell: Atoms, rule: Substitution, number: dict[str, int], states: 
 
 def _picks(groups: list[tuple[np.ndarray, int]], seed: int) -> Iterator[list[tuple[int, ...]]]:
     """All choices of the wanted numbers of sites, or a random part of them when there are too many."""
-    total = math.prod(math.comb(len(sites), number) for sites, number in groups)
-    if total <= MAX_LOOKED_AT:
+    if _total(groups) <= MAX_LOOKED_AT:
         choices = [itertools.combinations(sites.tolist(), number) for sites, number in groups]
         yield from (list(one) for one in itertools.product(*choices))
         return
     rng = np.random.default_rng(seed)
     for _ in range(MAX_LOOKED_AT):
         yield [tuple(rng.choice(sites, number, replace=False).tolist()) for sites, number in groups]
+
+
+def _total(groups: list[tuple[np.ndarray, int]]) -> int:
+    return math.prod(math.comb(len(sites), number) for sites, number in groups)
 
 
 def _permutations(cell: Atoms) -> np.ndarray:
@@ -203,27 +200,69 @@ def _permutations(cell: Atoms) -> np.ndarray:
     return np.unique(np.array(rows), axis=0)
 
 
-def _made(cell: Atoms, rule: Substitution, choice: _Choice) -> Atoms:
+def _made(cell: Atoms, rule: Substitution, marks: np.ndarray) -> Atoms:
+    """The crystal in which atoms marked 1, 2, ... have become the new elements, and those marked beyond have left."""
     result = Atoms(cell.numbers, cell.positions, cell=cell.cell, pbc=cell.pbc)
-    for new, pick in zip(rule.replace.values(), choice.changed, strict=True):
-        result.numbers[list(pick)] = atomic_numbers[new]
-    del result[sorted(choice.removed)]
+    for kind, new in enumerate(rule.replace.values(), 1):
+        result.numbers[marks == kind] = atomic_numbers[new]
+    del result[np.flatnonzero(marks > len(rule.replace)).tolist()]
     return check(result)
 
 
-def _ranked(found: list[Atoms], states: dict[str, float]) -> list[Atoms]:
-    """Lowest Ewald energy of the formal charges first; as found where charges are unknown."""
-    symbols = {symbol for atoms in found for symbol in atoms.get_chemical_symbols()}
-    if len(found) < 2 or len(found) > MAX_RANKED or not symbols <= set(states) or not found[0].pbc.all():
-        return found
+def _order(
+    cell: Atoms, arrangements: np.ndarray, new: Sequence[float | None], states: Mapping[str, float], seed: int
+) -> tuple[np.ndarray, str]:
+    """Lowest Ewald energy of the formal charges first, E = q M q with one matrix M for all arrangements (m, n) of the
+    crystal; at random, and said so, where charges are unknown.
+    """
+    if len(arrangements) < 2:
+        return np.arange(len(arrangements)), ""
+    if None in new or not set(cell.get_chemical_symbols()) <= set(states) or not cell.pbc.all():
+        return np.random.default_rng(seed).permutation(len(arrangements)), ", in no order: its charges are not known"
+    old = np.array([states[symbol] for symbol in cell.get_chemical_symbols()], dtype=float)
+    charges = np.where(arrangements == 0, old, np.array([0.0, *new, 0.0])[arrangements])
+    energies = ((charges @ _interactions(cell)) * charges).sum(axis=1)
+    return np.argsort(np.round(energies / SAME_EV), kind="stable"), ""
+
+
+def _interactions(cell: Atoms) -> np.ndarray:
+    """Ewald energy of each pair of sites with charges of 1 e (eV); the part of a charged cell is the same for all."""
     from pymatgen.analysis.ewald import EwaldSummation
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    def energy(atoms: Atoms) -> float:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            crystal = AseAtomsAdaptor.get_structure(atoms)
-            crystal.add_oxidation_state_by_element(states)
-            return float(EwaldSummation(crystal).total_energy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        crystal = AseAtomsAdaptor.get_structure(Atoms(cell.numbers, cell.positions, cell=cell.cell, pbc=True))
+        crystal.add_oxidation_state_by_site([1.0] * len(cell))
+        return np.array(EwaldSummation(crystal).total_energy_matrix)
 
-    return sorted(found, key=energy)
+
+def neutral_states(counts: Mapping[str, int], known: Mapping[str, Sequence[float]]) -> dict[str, float] | None:
+    """The likeliest neutral oxidation states of a composition, averaged over each element; None when there are none.
+
+    pymatgen's guess from the `known` or usual states of each element; in a formula of more than 50 atoms, where that
+    takes too long, each element has one of its common states, the most ionic sum first (least sum of charge times
+    electronegativity). Raises InvalidStructure when that finds nothing: such a formula may still be neutral.
+    """
+    from pymatgen.core import Composition, Element
+
+    reduced = Composition(dict(counts)).reduced_composition
+    symbols, smallest = list(counts), {one.symbol: int(count) for one, count in reduced.items()}
+    if reduced.num_atoms <= MAX_GUESSED:
+        own = {symbol: list(states) for symbol, states in known.items()}
+        guesses = reduced.oxi_state_guesses(oxi_states_override=own or None)
+        return dict(guesses[0]) if guesses else None
+    options = [tuple(known.get(symbol) or Element(symbol).common_oxidation_states) for symbol in symbols]
+    numbers = np.array([smallest[symbol] for symbol in symbols])
+    if 0 < math.prod(map(len, options)) <= MAX_COMBINATIONS:
+        sums = np.array(list(itertools.product(*options)), dtype=float)
+        sums = sums[np.abs(sums @ numbers) < 1e-6]
+        if len(sums):
+            pull = np.array([Element(symbol).X for symbol in symbols])
+            best = sums[np.argmin(sums @ (numbers * np.nan_to_num(pull)))]
+            return dict(zip(symbols, best.tolist(), strict=True))
+    formula = "".join(symbol + (str(smallest[symbol]) if smallest[symbol] > 1 else "") for symbol in sorted(symbols))
+    raise InvalidStructure(
+        f"whether {formula} is neutral could not be decided: no common charges of its elements add up to zero, "
+        f"and mixed charges are not looked for in more than {MAX_GUESSED} atoms; give oxidation_states."
+    )

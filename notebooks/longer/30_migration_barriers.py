@@ -46,7 +46,7 @@ for name, (reach, repeat, images) in CASES.items():
     missing = [hop for hop in network.hops if hop.name not in done["paths"]]
     if missing:
         bands = network.bands(missing, repeat=repeat)
-        for path in find_paths(bands, potentials.load("chgnet", "cpu"), images=images):
+        for path in find_paths(bands, potentials.load("chgnet", "cpu"), images=images, use_symmetry=True):
             print(path.name, path.state, round(path.forward_eV, 3), round(path.backward_eV, 3), flush=True)
             if path.state == "converged":
                 done["paths"][path.name] = rounded(path.to_dict())

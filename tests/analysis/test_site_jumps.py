@@ -63,6 +63,12 @@ def test_jump_diffusion_is_rate_times_squared_length_and_equals_the_tracers(jump
     assert jumps.returns == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_drift_that_nobody_knows_is_refused(hopping):
+    frames, sites = hopping
+    with pytest.raises(ValueError, match="drift='hots' is unknown; use 'host' or None"):
+        site_jumps(frames[:3], sites, "Li", frame_interval_fs=SPACING_FS, drift="hots", wrapped=False)
+
+
 def test_a_vibration_far_out_and_back_is_no_jump_but_one_across_is():
     x = np.array([0.0, 1.2, 1.4, 0.1, 1.49, 2.9, 1.6, 3.0, 3.0])
     frames = [Atoms("LiO", [[one, 0, 0], [0, 3, 3]], cell=[6, 6, 6], pbc=True) for one in x]

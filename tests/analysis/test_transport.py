@@ -79,16 +79,42 @@ def test_seeds_are_pooled_into_one_point_whose_interval_holds_the_truth():
     assert np.mean(held) >= 0.9
 
 
-def test_runs_that_disagree_widen_the_error_and_one_good_run_lifts_the_warning():
-    first, second = (
-        TransportPoint("a", 800.0, D, 1e-8, 24, 1000.0, length_ps=1.0, warning=warning)
-        for D, warning in ((1e-6, "less than one hop each"), (3e-6, ""))
-    )
-    (mean,) = pooled([first, second])
-    assert mean.error_cm2_s > 1e-6
-    assert mean.warning == ""
-    assert pooled([first, first])[0].warning == "less than one hop each"
-    assert len(pooled([first, *points()])) == 4
+def seed(D, error=1e-8, warning="", length_ps=1.0):
+    return TransportPoint("a", 800.0, D, error, 24, 1000.0, length_ps=length_ps, warning=warning)
+
+
+def test_runs_that_disagree_widen_the_error_to_their_scatter_and_runs_that_agree_keep_their_own():
+    (apart,) = pooled([seed(1e-6), seed(3e-6)])
+    assert apart.error_cm2_s == pytest.approx(1e-6)  # std(ddof=1) / sqrt(2) of 1e-6 and 3e-6
+    (alike,) = pooled([seed(1.00e-6, 1e-7), seed(1.05e-6, 1e-7)])
+    assert alike.error_cm2_s == pytest.approx(1e-7 / np.sqrt(2))
+    (without,) = pooled([seed(1e-6, None), seed(3e-6, None)])
+    assert without.error_cm2_s == pytest.approx(12.706 / 1.96 * 1e-6, rel=1e-3)  # Student's t of one degree of freedom
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_more_seeds_shrink_the_bar_and_it_still_holds_the_truth(count):
+    generator = np.random.default_rng(count)
+    means = [pooled([seed(generator.normal(1e-5, 2e-6), 2e-6) for _ in range(count)])[0] for _ in range(800)]
+    shrunk = np.mean([one.error_cm2_s for one in means]) * np.sqrt(count) / 2e-6
+    assert 1.0 <= shrunk < 1.3
+    assert np.mean([abs(one.D_cm2_s - 1e-5) < 1.96 * one.error_cm2_s for one in means]) > 0.94
+
+
+def test_a_vague_run_beside_a_sharp_one_is_no_disagreement():
+    (mean,) = pooled([seed(1e-6, 1e-7), seed(3e-6, 3e-6)])
+    assert mean.error_cm2_s == pytest.approx(np.hypot(1e-7, 3e-6) / 2)
+
+
+def test_a_run_with_a_warning_counts_only_where_no_other_is_better():
+    melted = seed(1e-3, 1e-4, "the framework moves too: the crystal is melting", 30.0)
+    (mean,) = pooled([melted, seed(1.0e-5, 1e-6), seed(1.2e-5, 1e-6)])
+    assert mean.D_cm2_s == pytest.approx(1.1e-5)
+    assert (mean.n_runs, mean.length_ps, mean.warning) == (2, 2.0, "")
+    assert pooled([melted, seed(1e-5, 1e-6)]) == [seed(1e-5, 1e-6)]
+    (lost,) = pooled([melted, melted])
+    assert (lost.n_runs, lost.warning, lost.trusted) == (2, melted.warning, False)
+    assert len(pooled([melted, *points()])) == 4
 
 
 def test_what_cannot_be_fitted_is_refused_with_its_name():

@@ -74,6 +74,32 @@ def test_a_path_that_is_not_converged_is_dashed_and_says_so():
     assert any(line.get_linestyle() == "--" for line in ax.lines if len(line.get_xdata()) > 20)
 
 
+def failed(name):
+    nothing = np.full((2, 1, 3), np.nan)
+    said = {"state": "failed", "reason": "", "steps": 0, "max_force_eV_A": np.nan, "name": name}
+    return MinimumEnergyPath.of(
+        Atoms("Li"), np.array([[[0.0, 0, 0]], [[3.0, 0, 0]]]), nothing[:, 0, 0], nothing, **said
+    )
+
+
+def test_a_path_without_energies_stands_in_the_legend_alone():
+    assert np.isnan(failed("x").profile()[1]).all()
+    ax = drawn(barrier_profile([failed("[100]"), path(0.3, "[010]")]))
+    assert legend(ax) == ["[100], failed", "[010], 0.30 eV"]
+    assert len([line for line in ax.lines if len(line.get_xdata()) > 20]) == 1
+    assert 0.3 < ax.get_ylim()[1] < 0.5
+    barrier_profile(path(0.2, "later"), ax=ax)
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    assert len({line.get_color() for line in named}) == 3
+    assert legend(drawn(barrier_profile(failed("[001]")))) == ["[001], failed"]
+
+
+def test_a_path_whose_forces_are_unknown_has_no_profile():
+    known = path(0.3)
+    known.images[2].calc.results["forces"][:] = np.inf
+    assert np.isnan(known.profile()[1]).all()
+
+
 def test_paths_of_different_lengths_are_compared_on_a_common_scale():
     ax = drawn(barrier_profile([path(0.2, "a", length=3.0), path(0.3, "b", length=6.0)], relative=True))
     assert ax.get_xlabel() == "fraction of the path"

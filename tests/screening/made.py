@@ -43,6 +43,19 @@ def moves(candidate, by=1.0):
     return passed(atoms, files={"note.txt": f"moved by {by}"}, moved_A=by)
 
 
+def unkeepable(candidate):
+    """A stage of which hardly anything can be written down."""
+    answers = (
+        lambda: passed(files={"a.json": {"x": 1}}),
+        lambda: passed(files={"sub/a.json": "x"}),
+        lambda: passed(files={"a.txt": "\ud800"}),
+        lambda: passed(text="\ud800"),
+        lambda: passed("no structure"),
+        lambda: passed(files={"a.json": "{}"}),
+    )
+    return answers[candidate.index]()
+
+
 class Odd(Stage):
     """A user's stage with parameters of its own."""
 

@@ -51,9 +51,12 @@ def test_two_hundred_candidates_on_a_cluster_lose_nothing_and_repeat_nothing(clu
     assert set(begun) == set(range(200))  # nothing lost
     # Nothing is done twice but what was in the hands of the worker (1) and of the run (2 at work, and 2 whose ends may
     # not have been heard) when they were killed.
-    assert sum(begun[number] - 1 for number in known) <= 1
-    assert sum(begun.values()) <= 200 + 5
-    assert begun[33] == begun[150] == 1
+    # 33 is given a second chance, and all of that again if a worker was killed that had it.
+    chances = begun.pop(33)
+    assert 2 <= chances <= 4
+    assert sum(begun[number] - 1 for number in known - {33}) <= 1
+    assert sum(begun.values()) <= 199 + 5
+    assert begun[150] == 1
     rows = run.table("rows")
     assert not rows.duplicated(["candidate", "stage"]).any()
     found = table(run).set_index("candidate")

@@ -19,4 +19,4 @@ def test_executorlib_with_block_allocation_does_the_same(tmp_path):
     found = table(tmp_path / "run")
     assert "SIGKILL" in found.loc[3, "reason"]
     assert found.loc[5, "reason"] == "candidate 5 is not wanted."
-    assert set(calls(log).values()) == {1}
+    assert calls(log) == {number: 2 if number == 3 else 1 for number in range(12)}  # 3 is given a second chance

@@ -26,7 +26,37 @@ def test_a_candidate_that_kills_its_process_costs_one_row(tmp_path):
     found = table(tmp_path / "run")
     assert found.loc[found["verdict"] == "failed", "candidate"].tolist() == [2, 5]
     assert "killed by signal 9 (SIGKILL)" in found.loc[2, "reason"]
-    assert set(calls(log).values()) == {1}
+    assert "It was tried twice." in found.loc[2, "reason"]
+    assert "RuntimeWarning" not in found.loc[2, "reason"]
+    assert calls(log) == {number: 2 if number in (2, 5) else 1 for number in range(8)}
+
+
+def test_a_worker_that_somebody_else_ends_costs_no_candidate(tmp_path):
+    log, killed = tmp_path / "log", []
+    stage = {"name": LOGGED, "parameters": {"log": str(log), "nap_s": 0.3}}
+
+    def once(campaign):
+        if not killed and campaign.done:
+            killed.extend(one for one in psutil.Process().children() if "labkit.screening.child" in str(one.cmdline()))
+            for child in killed:
+                child.kill()
+
+    result = run_screening(pairs(4), [stage], tmp_path / "run", processes=1, report=once)
+    assert (result["passed"], len(killed)) == (4, 1)
+    assert sum(calls(log).values()) <= 5
+
+
+def test_what_a_stage_cannot_hand_over_costs_one_row(tmp_path):
+    result = run_screening(pairs(6), ["tests.screening.made:unkeepable"], tmp_path, processes=1)
+    found = table(tmp_path)
+    assert (result["passed"], result["failed"]) == (1, 5), found["reason"].tolist()
+    assert "files are texts by file name; 'a.json' is a dict" in found.loc[0, "reason"]
+    assert "'sub/a.json' cannot name a file" in found.loc[1, "reason"]
+    assert found.loc[2, "reason"].startswith("UnicodeEncodeError")
+    assert found.loc[3, "reason"].startswith("UnicodeEncodeError")
+    assert found.loc[4, "reason"].startswith("AttributeError")
+    assert found.loc[5, "verdict"] == "passed"
+    assert run_screening(pairs(6), ["tests.screening.made:unkeepable"], tmp_path)["passed"] == 1
 
 
 def test_a_candidate_that_takes_too_long_is_given_up(tmp_path):
@@ -71,8 +101,13 @@ def test_two_hundred_candidates_survive_a_killed_worker_and_a_killed_run(store, 
     assert run.state == "finished", run.log()
     begun, ended = calls(log), calls(log, "end")
     assert set(begun) == set(range(200))
-    assert all(begun[number] == 1 for number in before)
-    assert sum(begun.values()) <= 200 + 2  # two were at work when the run was killed
+    # Only whoever was in the worker that was killed was begun twice.
+    assert sum(begun[number] - 1 for number in before - {33}) <= 1
+    # 33 is given a second chance, and all of that again if the run was killed just then.
+    assert 2 <= begun.pop(33) <= 4
+    # One was in the worker that was killed, two were at work when the run was.
+    assert sum(begun.values()) <= 199 + 3
+    assert begun[150] == 1
     rows = run.table("rows")
     assert rows["step"].tolist() == list(range(len(rows)))
     assert not rows.duplicated(["candidate", "stage"]).any()
@@ -81,11 +116,10 @@ def test_two_hundred_candidates_survive_a_killed_worker_and_a_killed_run(store, 
     assert "SIGKILL" in failed.pop(33)
     assert "no answer after 5 s" in failed.pop(77)
     assert "NotConverged: candidate 150 does not want to." in failed.pop(150)
-    assert len(failed) <= 1  # whoever was in the worker that was killed, by name
-    assert all("SIGKILL" in reason for reason in failed)
-    assert (found["verdict"] == "passed").sum() == 197 - len(failed)
+    assert failed.empty  # nobody else, whoever was in the worker that was killed
+    assert (found["verdict"] == "passed").sum() == 197
     assert ended[33] == ended[77] == ended[150] == 0
-    assert run.result()["failed"] == 3 + len(failed)
+    assert run.result()["failed"] == 3
 
 
 def test_stop_ends_the_run_and_its_workers_and_pause_holds_it(store, until):
@@ -144,3 +178,18 @@ def test_exports_hold_what_the_table_says(tmp_path):
     assert sorted(path.name for path in cifs.iterdir())[:2] == ["000000_metal-0.cif", "000001_metal-1.cif"]
     assert len(read(cifs / "000002_metal-2.cif")) == 4
     assert len(pd.read_csv(cifs / "table.csv")) == 3
+
+
+def test_names_that_read_as_numbers_are_exported_too(tmp_path):
+    from ase.db import connect
+
+    given = [bulk("InF", "rocksalt", 5.5), *metals(3)]
+    for atoms, name in zip(given[1:], ("1e5", "True", "nan"), strict=True):
+        atoms.info["name"] = name
+    run_screening(given, ["geometry", lambda candidate: {"gap_Å": 1.5, "300 K": 2.5}], tmp_path / "run")
+    with connect(export(tmp_path / "run", tmp_path / "a.db", "db", only=None)) as database:
+        rows = {row.candidate: row for row in database.select()}
+    assert len(rows) == 4
+    assert rows[0].data["formula"] == "InF"
+    assert rows[1].data["name"] == "1e5"
+    assert (rows[1].gap_A, rows[1].value_300_K) == (1.5, 2.5)

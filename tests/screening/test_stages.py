@@ -52,6 +52,16 @@ def test_composition_refuses_charges_that_do_not_add_up():
     assert judged(Composition(neutral=False), atoms).verdict == "passed"
 
 
+def test_composition_of_a_large_formula_is_decided_or_fails():
+    doped = Atoms("AlLi7Mg7O32P8")
+    assert judged(Composition(), doped).values["oxidation"] == "Al+3 Li+1 Mg+2 O-2 P+5"
+    mixed = judged(Composition(), Atoms("Fe33O44Li"))  # more than 50 atoms with two kinds of iron
+    assert mixed.verdict == "failed"
+    assert "whether Fe33LiO44 is neutral could not be decided" in mixed.reason
+    assert judged(Composition(), Atoms("Fe9O12Li")).verdict in ("passed", "rejected")
+    assert judged(Composition(oxidation_states={"Fe": [87 / 33]}), Atoms("Fe33O44Li")).verdict == "passed"
+
+
 def test_an_unknown_element_is_refused_when_the_stage_is_made():
     with pytest.raises(InvalidTask, match="'Lo' is no element"):
         build("composition", {"require": ["Lo"]})
@@ -246,6 +256,8 @@ def test_the_frenkel_energy_is_that_of_a_vacancy_and_an_atom_in_a_void():
     assert "its vacancies hop over 0.70 eV, but making a pair costs" in refused.reason
     assert "frenkel_eV" in judged(build("frenkel", stage), copper).values  # without a barrier: no activation energy
     assert "activation_eV" not in judged(build("frenkel", stage), copper).values
+    unknown = judged(build("frenkel", {**stage, "clearance": 1.9}), copper)
+    assert (unknown.verdict, "is wide enough" in unknown.reason) == ("failed", True)
 
 
 def test_dynamics_of_a_crystal_gives_no_diffusion_and_of_a_liquid_some():

@@ -114,6 +114,34 @@ def test_what_the_potential_refuses_does_not_take_the_others_along(tmp_path):
     assert "He" in bad.reason
 
 
+def test_any_error_of_the_potential_stops_its_own_trajectory_which_is_never_trusted(tmp_path):
+    silver = bulk("Ag", cubic=True)
+    run = task(structures=[copper(), silver], temperatures_K=[300.0], potential="tests.simulators.grumpy:Grumpy").run(
+        store=tmp_path
+    )
+    good, bad = trajectories(run)
+    assert (good.state, bad.state) == ("finished", "failed")
+    assert bad.reason == "step 100: the potential failed with RuntimeError: no answer for silver at call 101"
+    assert len(good.frames) == 51
+    first, second = run.result()["trajectories"]
+    assert second["diffusion"] is not None
+    assert second["warning"].startswith(f"the trajectory stopped early: {bad.reason}")
+    assert "stopped early" not in first["warning"]
+
+
+def test_a_batch_that_only_fails_together_goes_on_one_by_one_and_says_so_once(tmp_path):
+    run = task(potential="tests.simulators.grumpy:Lonely", steps=30).run(store=tmp_path)
+    assert [one.state for one in trajectories(run)] == ["finished"] * 2
+    assert run.log().count("took each trajectory alone, which is slower: the potential failed with ValueError") == 1
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "OutOfMemoryError", "RunCancelled"])
+def test_what_is_not_the_fault_of_a_trajectory_stops_the_run(tmp_path, error):
+    with pytest.raises(Exception, match="the device is full") as caught:
+        task(potential=f"tests.simulators.grumpy:Raises{error}", steps=30).run(store=tmp_path)
+    assert type(caught.value).__name__ == error
+
+
 @pytest.mark.parametrize("ensemble", ["NVT-Bussi", "NVT-Langevin"])
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path, ensemble):
     parameters = {"ensemble": ensemble, "structures": [copper(), crushed()], "temperatures_K": [500.0]}

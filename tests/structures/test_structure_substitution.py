@@ -83,6 +83,51 @@ def test_the_electrostatically_best_comes_first():
     assert len(same.apply(chain)) == 3  # first, second and third neighbours of a ring of six
 
 
+def ewald(atoms, states):
+    from pymatgen.analysis.ewald import EwaldSummation
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    crystal = AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
+    crystal.add_oxidation_state_by_element(states)
+    return float(EwaldSummation(crystal).total_energy)
+
+
+def test_the_best_is_the_best_of_all_arrangements_and_not_of_the_first():
+    states = {"Mg": 2, "O": -2, "Li": 1}
+    oxide = bulk("MgO", "rocksalt", 4.2, cubic=True) * (3, 1, 1)
+    oxide.rattle(0.02, seed=1)  # no symmetry: 66 pairs of Mg times 12 O
+    rule = Substitution(replace={"Mg": "Li"}, count=2, vacancy="O", limit=800)
+    found = rule.apply(oxide)
+    assert len(found) == 792
+    assert found[0].info["source"].endswith("arrangement 1 of 792 distinct")
+    some = [ewald(found[place], states) for place in (0, 1, 5, 50, 300, 700, 791)]
+    assert some == sorted(some)
+    assert some[-1] - some[0] > 5
+    (best,) = rule.model_copy(update={"limit": 1}).apply(oxide)
+    assert ewald(best, states) == pytest.approx(some[0])
+
+
+def test_what_was_not_looked_at_is_said(monkeypatch):
+    monkeypatch.setattr("labkit.structures.substitution.MAX_LOOKED_AT", 30)
+    found = Substitution(replace={"Mg": "Al"}, count=2, vacancy="Li", limit=1).apply(structures.named("LiMgPO4"))
+    assert found[0].info["source"].endswith("distinct among 30 of 36 choices")
+    unknown = Substitution(replace={"Cu": "Au"}, count=2, repeats=(2, 1, 1), limit=2)
+    monkeypatch.setattr("labkit.structures.substitution._states", lambda *_: {})
+    first = unknown.apply(bulk("Cu", cubic=True))
+    assert "in no order: its charges are not known" in first[0].info["source"]
+
+
+def test_charges_of_a_large_formula_are_guessed_in_no_time():
+    import time
+
+    argyrodite = Atoms("Cl9Li47P8S39", positions=np.random.default_rng(0).uniform(0, 30, (103, 3)), cell=[30] * 3)
+    argyrodite.pbc = True
+    begin = time.perf_counter()
+    (found,) = Substitution(replace={"Cl": "Br"}, count=1, limit=1).apply(argyrodite)
+    assert time.perf_counter() - begin < 5
+    assert counts(found)["Br"] == 1
+
+
 def test_a_rule_that_does_not_fit_says_so():
     rule = Substitution(replace={"Mg": "Al"}, count=5, vacancy="Li")
     assert not rule.fits(structures.named("LiMgPO4"))

@@ -4,6 +4,8 @@ import math
 import time
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from labkit.runs import RunContext, quantity
 from labkit.simulators.batched_dynamics import BatchedDynamics
 
@@ -17,6 +19,7 @@ class PretendsToDiffuse(BatchedDynamics):
 
     rounds: int = quantity(5, "", "How often the coefficients are written", ge=1)
     pause_s: float = quantity(0.0, "s", "Time between two of them", ge=0)
+    unstable: list[int] = Field([], description="Trajectories that stop as unstable in the end")
 
     def execute(self, context: RunContext) -> dict[str, Any]:
         """Round by round; at the lowest temperature the points are doubtful in the first half."""
@@ -37,4 +40,6 @@ class PretendsToDiffuse(BatchedDynamics):
                 )  # fmt: skip
             context.progress(step, self.rounds, "pretending")
             time.sleep(self.pause_s)
+        for count, number in enumerate(self.unstable):
+            context.row("trajectories", count, trajectory=number, state="failed", reason="step 9: two atoms met.")
         return {"steps": self.rounds, "trajectories": []}

@@ -19,12 +19,13 @@ from labkit.screening import Candidate, Outcome, passed
 from labkit.screening.counting import StageCount, funnel_lines
 from labkit.screening.intake import write_candidates
 from labkit.screening.journal import Journal
+from labkit.screening.plan import Planned
 from labkit.simulators.neb_path import MinimumEnergyPath
 
 METALS = ("Ti", "Fe", "Mn", "Co", "Ni", "V", "Ca", "Mg", "Sc", "Zn")
 ANIONS = ("O", "S", "Cl", "F", "C")
 LABELS = ("composition", "geometry", "relaxation", "hull")
-PLAN = [{"label": one, "name": one, "parameters": {}, "gathers": False} for one in LABELS]
+PLAN = [Planned(one, {"name": one, "parameters": {}}, stage=None, timeout_s=60.0) for one in LABELS]
 COST_S = (2e-5, 3e-3, 2.5, 1e-4)
 
 

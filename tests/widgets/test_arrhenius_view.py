@@ -1,8 +1,11 @@
 """The Arrhenius view without a browser: points as they come, lines, what is extrapolated, experiment beside."""
 
+import threading
+
 import numpy as np
 import pytest
 from ase import Atoms
+from labkit_widgets import arrhenius_view
 from labkit_widgets.arrhenius_model import BY_SIGMA, ArrheniusModel, Experiment
 from labkit_widgets.arrhenius_view import ArrheniusView
 from labkit_widgets.iso_surface import IsoSurface
@@ -11,6 +14,7 @@ from labkit.analysis import nernst_einstein
 from labkit.analysis.probability_density import probability_density
 from labkit.analysis.transport import TransportPoint
 from labkit.errors import LabkitError
+from labkit.runs.tables import TableWriter
 from labkit.structures import named
 
 from .arrhenius_tasks import PretendsToDiffuse
@@ -77,6 +81,44 @@ def test_the_other_quantity_is_sigma_T_by_nernst_and_einstein(view):
     assert trace(view, "ordered").y[0] == pytest.approx(D)
 
 
+def test_a_slow_fit_in_the_background_does_not_overwrite_what_the_button_asked_for(view, monkeypatch):
+    fitting, go_on, fit = threading.Event(), threading.Event(), arrhenius_view.line_of
+
+    def slow(*args, **named):
+        if threading.current_thread() is background:
+            fitting.set()
+            go_on.wait(10)
+        return fit(*args, **named)
+
+    monkeypatch.setattr(arrhenius_view, "line_of", slow)
+    D = list(trace(view, "ordered").y)
+    background = threading.Thread(target=view.refresh)
+    button = threading.Thread(target=lambda: setattr(view.quantity, "value", BY_SIGMA))
+    background.start()
+    assert fitting.wait(10)
+    button.start()
+    button.join(0.3)
+    go_on.set()
+    background.join(10)
+    button.join(10)
+    assert view.figure.layout.yaxis.title.text == "σT (S K/cm)"
+    points = [point for point in view.points if point.name == "ordered"]
+    np.testing.assert_allclose(trace(view, "ordered").y, [one.sigma_S_cm * one.temperature_K for one in points])
+    assert list(trace(view, "ordered").y) != D
+
+
+def test_an_error_of_the_reader_goes_away_when_the_table_is_whole_again(view, finished, soon):
+    table = finished.folder / "diffusion.csv"
+    whole = table.read_text(encoding="utf-8")
+    table.write_text("step\n1\n", encoding="utf-8")
+    soon(lambda: "The runs could not be read" in view.error.value)
+    with pytest.raises(KeyError):
+        view.refresh()  # it is not forgotten that this table was not read
+    assert len(view.points) == 6
+    table.write_text(whole, encoding="utf-8")
+    soon(lambda: view.error.value == "")
+
+
 def test_the_table_says_what_the_plot_shows(view):
     for words in ("structure", "1000", "2.09e-05", "ordered", "σ (S/cm)"):
         assert words in view.table.value
@@ -99,6 +141,30 @@ def test_a_doubtful_point_is_hollow_and_fitted_on_request_only(store):
         assert "from 500 to 900 K" in view.text.value
     finally:
         view.close()
+
+
+def test_a_trajectory_that_stopped_as_unstable_is_hollow_or_left_out_of_the_mean(store):
+    task = PretendsToDiffuse(structures=[lithium("x")], temperatures_K=[600, 800, 1000], seeds=[0, 1], species="Li")
+    run = task.model_copy(update={"unstable": [0, 1, 2]}).run(store=store)  # both seeds at 600 K, one at 800 K
+    view = ArrheniusView(run)
+    try:
+        hot, middle, cold = view.points
+        assert (hot.n_runs, middle.n_runs, cold.n_runs) == (2, 1, 2)
+        assert (hot.trusted, middle.trusted, cold.trusted) == (True, True, False)
+        assert cold.warning == "the trajectory stopped early: step 9: two atoms met."
+        assert len(trace(view, "x: doubtful").x) == 1
+        assert "from 800 to 1000 K" in view.text.value
+    finally:
+        view.close()
+
+
+def test_the_end_of_an_unstable_trajectory_is_seen_without_a_new_coefficient(finished):
+    model = ArrheniusModel.of(finished)
+    assert model.poll()
+    assert not model.poll()
+    TableWriter(finished.folder / "trajectories.csv").write(0, {"trajectory": 0, "state": "failed", "reason": "boom."})
+    assert model.poll()
+    assert [one.warning for one in model.points() if one.warning] == ["the trajectory stopped early: boom."]
 
 
 def test_points_arrive_while_the_run_works_and_the_bars_shrink(store, soon):
@@ -161,7 +227,9 @@ def test_an_iso_surface_holds_the_share_that_its_slider_says():
         view.slider.value = 0.9
         assert view.canvas._volume["level"] == pytest.approx(density.level_that_holds(0.9))
         assert "times the mean" in view._words.value
+        view.error.value = "The surface could not be moved"
         view.show(density.smoothed(0.5))
+        assert view.error.value == ""
         assert view.canvas._volume["level"] < density.level_that_holds(0.5)
     finally:
         view.close()

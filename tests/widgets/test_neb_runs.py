@@ -100,12 +100,34 @@ def test_two_runs_are_compared_band_by_band(finished, store):
     with_paths.close()
 
 
-def test_a_broken_table_is_said_and_the_rest_stays(finished, soon):
+def test_a_broken_table_is_said_until_it_is_whole_again_and_the_rest_stays(finished, soon):
     view = NebView(finished)
+    whole = (finished.folder / "profiles.csv").read_text(encoding="utf-8")
     (finished.folder / "profiles.csv").write_text("step,band\n0,0\n1\n0,0,1,2,3\n", encoding="utf-8")
     soon(lambda: "The paths could not be read" in view.error.value)
     assert len(view.profile.data[1].x) == 7
+    (finished.folder / "profiles.csv").write_text(whole, encoding="utf-8")
+    soon(lambda: view.error.value == "")
     view.close()
+
+
+def test_a_path_that_cannot_be_read_is_tried_again_and_holds_up_no_other(store):
+    run = PretendsToFindPaths().run(store=store)
+    files = sorted(run.folder.glob("path_*.json"))
+    whole = [file.read_text(encoding="utf-8") for file in files]
+    for file in files:
+        file.unlink()
+    source = RunSource(run)
+    files[0].write_text("{", encoding="utf-8")
+    files[1].write_text(whole[1], encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Expecting"):
+            source.poll()
+        assert set(source.paths) == {1}
+    files[0].write_text(whole[0], encoding="utf-8")
+    assert source.poll()
+    assert set(source.paths) == {0, 1}
+    assert not source.poll()
 
 
 def test_a_closed_view_leaves_the_run_alone(store, soon):

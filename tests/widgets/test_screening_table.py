@@ -158,6 +158,8 @@ def test_the_next_campaign_keeps_every_setting_of_a_real_one(store, tmp_path):
 def test_without_ticks_there_is_no_next_campaign_but_a_sentence(view):
     view.new_campaign()
     assert "no candidate is ticked" in view.error.value
+    view._poll()  # which found nothing wrong, but that is another matter
+    assert "no candidate is ticked" in view.error.value
     assert view.task is None
 
 
@@ -233,6 +235,24 @@ def test_a_running_campaign_is_followed_and_ticks_outlive_updates(store, soon):
     assert view.grid.selected == [1, 4]
     assert view.table["verdict"].value_counts().to_dict() == {k: v for k, v in view.model.verdicts.items() if v}
     run.wait(10)
+    view.close()
+
+
+def test_a_line_that_cannot_be_read_is_said_until_it_is_mended_and_costs_no_other_line(pretended, tmp_path, soon):
+    names = ("candidates.extxyz", "candidates.csv", "campaign.json", "funnel.csv")
+    for name in names:
+        (tmp_path / name).write_bytes((pretended.folder / name).read_bytes())
+    lines = (pretended.folder / "rows.csv").read_bytes().splitlines(keepends=True)
+    (tmp_path / "rows.csv").write_bytes(b"".join(lines[:20]))
+    view = ScreeningTable(tmp_path)
+    (tmp_path / "rows.csv").write_bytes(b"".join([*lines[:30], b"no,numbers\n", *lines[30:]]))
+    soon(lambda: "The campaign could not be read" in view.error.value)
+    (tmp_path / "rows.csv").write_bytes(b"".join(lines))
+    soon(lambda: view.error.value == "")
+    wanted = ScreeningModel(pretended.folder)
+    wanted.poll()
+    assert view.model.rows == wanted.rows
+    assert view.grid._rows == wanted.rows
     view.close()
 
 

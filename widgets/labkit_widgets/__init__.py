@@ -13,6 +13,7 @@ from labkit_widgets.diffusion import DiffusionView
 from labkit_widgets.error_view import ErrorView
 from labkit_widgets.form import TaskForm
 from labkit_widgets.hop_explorer import HopExplorer
+from labkit_widgets.iso_surface import IsoSurface
 from labkit_widgets.laboratory import Lab, lab
 from labkit_widgets.launcher import Launcher
 from labkit_widgets.neb_view import NebView
@@ -37,6 +38,7 @@ __all__ = [
     "DiffusionView",
     "ErrorView",
     "HopExplorer",
+    "IsoSurface",
     "Lab",
     "Launcher",
     "LiveCurves",

@@ -15,7 +15,7 @@ from labkit.analysis import diffusion_from_conductivity
 from labkit.analysis.transport import TransportPoint, arrhenius_of, conductivity_of, pooled
 from labkit.errors import LabkitError
 from labkit.runs import Run
-from labkit.simulators.batched_dynamics_trajectory import KIND, plans
+from labkit.simulators.batched_dynamics_trajectory import KIND, early_end, ends_of, plans
 from labkit.structures.field import from_dict
 
 from .changes import Changes
@@ -110,8 +110,15 @@ class ArrheniusModel:
         """Read what is new; tells whether anything is."""
         changed = False
         for run in self.runs:
-            if self._changes.setdefault(run.id, Changes(run.folder)).of("diffusion.csv"):
-                self._points[run.id] = points_of(run, self.charge)
+            changes = self._changes.setdefault(run.id, Changes(run.folder))
+            # A trajectory that stops as unstable makes its last coefficient doubtful without a new one.
+            grown, ended = changes.of("diffusion.csv"), changes.of("trajectories.csv")
+            if grown or ended:
+                try:
+                    self._points[run.id] = points_of(run, self.charge)
+                except Exception:
+                    del self._changes[run.id]  # so that it is tried again
+                    raise
                 changed = True
         return changed
 
@@ -128,12 +135,15 @@ class ArrheniusModel:
 
 
 def points_of(run: Run, charge: float = 1.0) -> list[TransportPoint]:
-    """The newest point of each trajectory of a run of `BatchedDynamics`; [] before there is one."""
+    """The newest point of each trajectory of a run of `BatchedDynamics`; [] before there is one.
+
+    The warning of a trajectory that stopped as unstable begins with the reason, so it is shown and not fitted.
+    """
     if "diffusion" not in run.tables():
         return []
     table = run.table("diffusion")
     todo, structures = _plans(run)
-    found = []
+    ends, found = ends_of(run), []
     for plan in todo:
         rows = table[table["trajectory"] == plan.index]
         if not len(rows):
@@ -141,7 +151,8 @@ def points_of(run: Run, charge: float = 1.0) -> list[TransportPoint]:
         row, atoms = rows.iloc[-1], structures[plan.structure]
         half = (row["high_cm2_s"] - row["low_cm2_s"]) / 2 if "high_cm2_s" in rows else _NORMAL * row["error_cm2_s"]
         error = float(half) / _NORMAL if np.isfinite(half) else None
-        warning = row["warning"] if isinstance(row["warning"], str) else ""
+        doubts = row["warning"] if isinstance(row["warning"], str) else ""
+        warning = " ".join(one for one in (early_end(*ends.get(plan.index, ("running", ""))), doubts) if one)
         n_ions = atoms.get_chemical_symbols().count(plan.species)
         volume, length = float(atoms.get_volume()), float(row["length_ps"])
         D = float(row["D_cm2_s"])

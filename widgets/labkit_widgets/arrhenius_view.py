@@ -6,6 +6,7 @@ hollow and not fitted, and published values can stand beside.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,8 @@ class ArrheniusView(Panel):
         status: RunView | None = None,
     ) -> None:
         self.model = ArrheniusModel.of(source, charge)
+        self._lock = threading.RLock()
+        self._failed = False
         self.experiment = [one if isinstance(one, Experiment) else Experiment(**one) for one in experiment]
         self.down_to_K = down_to_K
         self.points: list[TransportPoint] = []
@@ -103,8 +106,10 @@ class ArrheniusView(Panel):
         TICKER.pace(self._tick, INTERVAL_S if self.model.active else IDLE_S)
 
     def _poll(self, *, force: bool = False) -> None:
-        if self.model.poll() or force:
-            self._draw()
+        with self._lock:
+            if self.model.poll() or force or self._failed:
+                self._draw()
+            self._recover()
 
     def refresh(self) -> list[TransportPoint]:
         """Read and draw here and now; returns the points."""
@@ -112,20 +117,23 @@ class ArrheniusView(Panel):
         return self.points
 
     def _guarded(self) -> None:
-        try:
-            self._draw()
-            self.error.value = ""
-        except Exception as error:
-            self.error.value = theme.message(f"The plot could not be drawn: {error}")
+        with self._lock:
+            try:
+                self._draw()
+                self._recover()
+            except Exception as error:
+                self._fail(f"The plot could not be drawn: {error}")
 
     def _draw(self) -> None:
-        quantity = self.quantity.value
-        self.points = self.model.points()
-        self.lines, why = {}, {}
+        with self._lock:
+            self._write(self.quantity.value, self.model.points())
+
+    def _write(self, quantity: str, points: list[TransportPoint]) -> None:
+        lines, why = {}, {}
         for name in self._names:
-            own = [point for point in self.points if point.name == name]
+            own = [point for point in points if point.name == name]
             try:
-                self.lines[name] = line_of(own, quantity, self.down_to_K, doubtful=self.doubtful.value)
+                lines[name] = line_of(own, quantity, self.down_to_K, doubtful=self.doubtful.value)
             except ValueError as error:
                 why[name] = str(error)
         with self.figure.batch_update():
@@ -133,42 +141,52 @@ class ArrheniusView(Panel):
                 self.figure.layout.yaxis.title.text = TITLES[quantity]
             traces = iter(self.figure.data)
             for name in self._names:
-                self._draw_one(name, quantity, [next(traces) for _ in _PARTS])
-            like = self.points[0] if self.points else None
+                own = [point for point in points if point.name == name]
+                _draw_one(own, lines.get(name), quantity, [next(traces) for _ in _PARTS])
+            like = points[0] if points else None
             for trace, one in zip(traces, self.experiment, strict=True):
                 value = one.value(quantity, like)
                 trace.x, trace.y = ([1000 / one.temperature_K], [value]) if value is not None else ([], [])
-        self.text.value = "".join(_sentence(name, self.lines.get(name), why.get(name, "")) for name in self._names)
-        self.table.value = _table(self.points)
-
-    def _draw_one(self, name: str, quantity: str, traces: list) -> None:
-        line = self.lines.get(name)
-        for trace, far in zip(traces[:2], (False, True), strict=True):
-            part = _stretch(line, far)
-            x = 1000 / line.temperatures_K[part] if line else np.zeros(0)
-            low, high = (line.low[part], line.high[part]) if line else (np.zeros(0), np.zeros(0))
-            trace.x, trace.y = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
-        for trace, far in zip(traces[2:4], (False, True), strict=True):
-            part = _stretch(line, far)
-            trace.x = 1000 / line.temperatures_K[part] if line else []
-            trace.y = line.values[part] if line else []
-        for trace, trusted in zip(traces[4:], (True, False), strict=True):
-            own = [p for p in self.points if p.name == name and p.trusted == trusted and p.D_cm2_s > 0]
-            values = np.array([_value(p, quantity) for p in own])
-            bars = np.array([1.96 * (p.error_cm2_s or 0.0) / p.D_cm2_s for p in own]) * values
-            trace.x, trace.y = [1000 / p.temperature_K for p in own], values
-            # On a logarithmic axis a bar that reaches zero has no end: it is cut a decade below.
-            trace.error_y.update(array=bars, arrayminus=np.minimum(bars, 0.9 * values))
+        self.text.value = "".join(_sentence(name, lines.get(name), why.get(name, "")) for name in self._names)
+        self.table.value = _table(points)
+        self.points, self.lines = points, lines
 
     def on_tick_error(self, error: Exception) -> None:
-        """Show an error of the reader thread under the plot."""
-        self.error.value = theme.message(f"The runs could not be read: {error}")
+        """Show an error of the reader thread under the plot, until reading succeeds."""
+        self._fail(f"The runs could not be read: {error}")
+
+    def _fail(self, words: str) -> None:
+        self._failed = True
+        self.error.value = theme.message(words)
+
+    def _recover(self) -> None:
+        if self._failed:
+            self._failed, self.error.value = False, ""
 
     def release(self) -> None:
         """Stop following and close the parts; the runs go on."""
         TICKER.unsubscribe(self._tick)
         for part in (*self.status, self.figure):
             part.close()
+
+
+def _draw_one(points: Sequence[TransportPoint], line: Line | None, quantity: str, traces: list) -> None:
+    for trace, far in zip(traces[:2], (False, True), strict=True):
+        part = _stretch(line, far)
+        x = 1000 / line.temperatures_K[part] if line else np.zeros(0)
+        low, high = (line.low[part], line.high[part]) if line else (np.zeros(0), np.zeros(0))
+        trace.x, trace.y = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
+    for trace, far in zip(traces[2:4], (False, True), strict=True):
+        part = _stretch(line, far)
+        trace.x = 1000 / line.temperatures_K[part] if line else []
+        trace.y = line.values[part] if line else []
+    for trace, trusted in zip(traces[4:], (True, False), strict=True):
+        own = [p for p in points if p.trusted == trusted and p.D_cm2_s > 0]
+        values = np.array([_value(p, quantity) for p in own])
+        bars = np.array([1.96 * (p.error_cm2_s or 0.0) / p.D_cm2_s for p in own]) * values
+        trace.x, trace.y = [1000 / p.temperature_K for p in own], values
+        # On a logarithmic axis a bar that reaches zero has no end: it is cut a decade below.
+        trace.error_y.update(array=bars, arrayminus=np.minimum(bars, 0.9 * values))
 
 
 def _value(point: TransportPoint, quantity: str) -> float:

@@ -66,6 +66,7 @@ class HopExplorer(Panel):
         self._store, self._settings = store, settings
         self._min_length_A, self._temperature_K = min_length_A, temperature_K
         self._lock = threading.RLock()
+        self._gone = self._failed = False
         self.run: Run | None = None
         self.view: NebView | None = None
         self.canvas = ShapedAtoms(height=f"{height}px", on_pick=self._on_pick)
@@ -126,8 +127,13 @@ class HopExplorer(Panel):
         return run
 
     def attach(self, run: Run, hops: Sequence[int] | None = None) -> None:
-        """Follow a run of hops of this network; `hops` are those of its bands, by default found by their names."""
+        """Follow a run of hops of this network; `hops` are those of its bands, by default found by their names.
+
+        Does nothing once the explorer is closed.
+        """
         with self._lock:
+            if self._gone:
+                return
             self.model.attach(run, hops)
             self.run = run
             self._refresh()
@@ -151,8 +157,12 @@ class HopExplorer(Panel):
 
     def _poll(self) -> None:
         with self._lock:
-            if self.model.poll():
+            if self._gone:
+                return
+            if self.model.poll() or self._failed:
                 self._refresh()
+            if self._failed:
+                self._failed, self.error.value = False, ""
         TICKER.pace(self._poll, INTERVAL_S if self.model.active else IDLE_S)
 
     def _refresh(self) -> None:
@@ -181,6 +191,8 @@ class HopExplorer(Panel):
     def _show(self, run: Run, hop: int) -> None:
         """Show the run that computes a hop below, with the hop's path chosen."""
         with self._lock:
+            if self._gone:  # a run takes a moment to be launched: nobody would ever close its view
+                return
             self.run = run
             old = self.view
             if old is None or old.run is None or old.run.id != run.id:
@@ -188,17 +200,20 @@ class HopExplorer(Panel):
                 self._place.children = [theme.title("Path of the chosen hop"), self.view]
                 if old is not None:
                     old.close()
-            band = self.model.states[hop].band
-            if band is not None and band < len(self.view.source.bands):
-                self.view.choose(band)
+            state = self.model.states[hop]
+            if state.run is not None and state.run.id == run.id and state.band < len(self.view.source.bands):
+                self.view.choose(state.band)
 
     def on_tick_error(self, error: Exception) -> None:
         """Show an error of the reader thread under the picture."""
+        self._failed = True
         self.error.value = theme.message(f"The barriers could not be read: {error}")
 
     def release(self) -> None:
         """Stop following and close the parts; runs go on."""
         TICKER.unsubscribe(self._poll)
+        with self._lock:
+            self._gone = True
         for part in (self.canvas, self.list, self.view):
             if part is not None:
                 part.close()

@@ -63,7 +63,7 @@ def shapes(
 def look(state: HopState, lowest: float, top: float, temperature_K: float = TEMPERATURE_K) -> tuple[str, float]:
     """Return colour and radius (Å) of a hop: r = r0 + (r1 - r0) exp(-(Ea - Ea_min) / 8 kT); thin grey when unknown."""
     if not state.known:
-        return UNKNOWN_COLOUR, UNKNOWN_A * (1.6 if state.state == "computing" else 1.0)
+        return UNKNOWN_COLOUR, UNKNOWN_A * (1.6 if state.computing else 1.0)
     rate = math.exp(-(state.higher_eV - lowest) / (SOFTENING * units.kB * temperature_K))
     return colour_of(state.higher_eV / top), THIN_A + (THICK_A - THIN_A) * rate
 

@@ -65,7 +65,7 @@ class HopList(Panel):
     @property
     def unknown(self) -> list[int]:
         """The indices of the hops that have no barrier and are not being computed."""
-        return [index for index, one in self.model.states.items() if not one.known and one.state != "computing"]
+        return [index for index, one in self.model.states.items() if not one.known and not one.computing]
 
     def choose(self, hops: int | Iterable[int]) -> None:
         """Mark the rows of these hops; raises ValueError for a hop that does not exist."""
@@ -94,7 +94,7 @@ class HopList(Panel):
         self.error.value = theme.message(error)
 
     def _free(self, hops: Sequence[int]) -> list[int]:
-        return [one for one in hops if self.model.states[one].state != "computing"]
+        return [one for one in hops if not self.model.states[one].computing]
 
     def _launch(self, hops: Sequence[int]) -> None:
         self.fail("")

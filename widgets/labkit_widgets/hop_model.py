@@ -1,7 +1,8 @@
 """What is known of the hops of a network, without a widget: which run computes which hop, barriers as they arrive,
 and what follows for transport.
 
-A hop counts as known once its band has converged; a band that has ended otherwise is kept with its reason.
+A hop counts as known once its band has converged; a band that has ended otherwise is kept with its reason. A barrier
+that is known stays until another one is: work on a better one is a mark beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from labkit.simulators.hops_percolation import Percolation
     from labkit.simulators.neb_path import MinimumEnergyPath
 
-UNKNOWN = "unknown"
+UNKNOWN, COMPUTING = "unknown", "computing"
 _HYPHEN = "\u2011"  # at which no line of a narrow column is broken
 COLUMNS = ("Hop", "Distance (Å)", "Direction", "Multiplicity", "Forward (eV)", "Backward (eV)", "State")
 AXES = {"a [100]": (1, 0, 0), "b [010]": (0, 1, 0), "c [001]": (0, 0, 1)}
@@ -30,7 +31,11 @@ AXES = {"a [100]": (1, 0, 0), "b [010]": (0, 1, 0), "c [001]": (0, 0, 1)}
 
 @dataclass(frozen=True)
 class HopState:
-    """What is known of one hop: a barrier with its path, or how far the work on it is."""
+    """What is known of one hop: a barrier with its path, or how far the work on it is.
+
+    `computing` says that a run is at work on it, which may be besides a barrier that is known; `run` and `band` are
+    then those of that work.
+    """
 
     state: str = UNKNOWN
     forward_eV: float = np.nan
@@ -38,6 +43,7 @@ class HopState:
     reason: str = ""
     run: Run | None = None
     band: int | None = None
+    computing: bool = False
 
     @property
     def known(self) -> bool:
@@ -59,6 +65,8 @@ class HopModel:
         self.paths: dict[int, MinimumEnergyPath] = {}
         self.states = {hop.index: HopState() for hop in network.hops}
         self.sources: list[tuple[RunSource, dict[int, int]]] = []
+        self._found = dict(self.states)  # the states without the marks of the work that goes on
+        self._entered: dict[tuple[str, int], BandPicture] = {}
         for index, value in (barriers or {}).items():
             self.give(index, value)
 
@@ -84,10 +92,11 @@ class HopModel:
         if hasattr(value, "forward_eV"):
             self.paths[index] = value
             band = picture_of(value, index)
-            self.states[index] = HopState(band.state, band.forward_eV, band.backward_eV, band.reason)
-            return
-        forward, backward = value if np.ndim(value) else (value, value)
-        self.states[index] = HopState("given", float(forward), float(backward))
+            self._found[index] = HopState(band.state, band.forward_eV, band.backward_eV, band.reason)
+        else:
+            forward, backward = value if np.ndim(value) else (value, value)
+            self._found[index] = HopState("given", float(forward), float(backward))
+        self._mark()
 
     def attach(self, run: Run, hops: Sequence[int] | None = None) -> list[int]:
         """Follow a run; `hops` are those of its bands in order, by default the ones whose names its bands bear.
@@ -135,7 +144,8 @@ class HopModel:
         one = self.states[hop.index]
         numbers = [f"{value:.3f}" if one.known else "" for value in (one.forward_eV, one.backward_eV)]
         name = hop.name.split(" ")[0].replace("-", _HYPHEN)
-        return (name, f"{hop.distance_A:.2f}", direction(hop.name), str(hop.multiplicity), *numbers, one.state)
+        state = f"{one.state}, {COMPUTING}" if one.computing and one.known else one.state
+        return (name, f"{hop.distance_A:.2f}", direction(hop.name), str(hop.multiplicity), *numbers, state)
 
     def _usable(self) -> dict[int, tuple[float, float]]:
         # Two end states that are equal may differ by noise, and a barrier is not negative.
@@ -146,21 +156,38 @@ class HopModel:
             hop = places.get(band.index)
             if hop is None:
                 continue
-            state = _state(band, source)
-            if state.state == UNKNOWN and self.states[hop].known:
-                continue  # a run that ended without this band takes no older barrier away
-            self.states[hop] = state
-            if band.index in source.paths:
-                self.paths[hop] = source.paths[band.index]
+            if band.over:
+                self._enter(hop, band, source)
+            elif self._found[hop].state == UNKNOWN:
+                self._found[hop] = HopState(run=source.run, band=band.index)
+        self._mark()
 
+    def _enter(self, hop: int, band: BandPicture, source: RunSource) -> None:
+        """Take over how a band ended, once: a later run of the same hop would be overwritten by an earlier one."""
+        key = (source.run.id, band.index)
+        if self._entered.get(key) is band:
+            return
+        self._entered[key] = band
+        where = {"run": source.run, "band": band.index}
+        found = HopState(band.state, band.forward_eV, band.backward_eV, band.reason, **where)
+        old = self._found[hop]
+        if old.known and not found.known:
+            words = f"computed again in run {source.run.id}: {band.state}"
+            self._found[hop] = replace(old, reason=f"{words}, {band.reason}" if band.reason else words)
+            return
+        self._found[hop] = found
+        if band.index in source.paths:
+            self.paths[hop] = source.paths[band.index]
 
-def _state(band: BandPicture, source: RunSource) -> HopState:
-    where = HopState(run=source.run, band=band.index)
-    if band.over:
-        return replace(
-            where, state=band.state, forward_eV=band.forward_eV, backward_eV=band.backward_eV, reason=band.reason
-        )
-    return replace(where, state="computing" if source.active else UNKNOWN)
+    def _mark(self) -> None:
+        """Set the states: what was found, with the work that goes on."""
+        self.states.update(self._found)
+        for source, places in self.sources:
+            for band in source.bands if source.active else ():
+                if band.index in places and not band.over:
+                    hop = places[band.index]
+                    found = self._found[hop] if self._found[hop].known else HopState(COMPUTING)
+                    self.states[hop] = replace(found, run=source.run, band=band.index, computing=True)
 
 
 def direction(name: str) -> str:

@@ -94,6 +94,7 @@ class IsoSurface(Panel):
         """Show another density."""
         self.density = density
         self._build()
+        self.error.value = ""
 
     def _build(self) -> None:
         density = self.density

@@ -63,6 +63,8 @@ class RunSource:
         self.label = label or _short(str(parameters.get("potential") or run.name))
         self.paths: dict[int, MinimumEnergyPath] = {}
         self.active = True
+        self._interrupted = False
+        self._unread: set[Path] = set()
         self._images = int(parameters.get("images") or 5)
         self._changes = Changes(run.folder)
         self._profiles = TableTail(run.folder / "profiles.csv")
@@ -73,15 +75,21 @@ class RunSource:
         self.poll()
 
     def poll(self) -> bool:
-        """Read what the run wrote since; True when a picture changed."""
+        """Read what the run wrote since; True when a picture changed.
+
+        What was read before an error counts as a change of the next call.
+        """
+        changed, self._interrupted = self._interrupted, True
         was_active, self.active = self.active, self.run.status().active
-        changed = self._read_profiles() | self._read_paths()
+        changed |= self.active != was_active
+        changed |= self._read_profiles() | self._read_paths()
         for index, band in enumerate(self.bands):
             if not band.over and self.active is (band.state == STOPPED):
                 began = RUNNING if len(band.energies_eV) else WAITING
                 self.bands[index] = replace(band, state=began if self.active else STOPPED)
                 changed = True
-        return changed or self.active != was_active
+        self._interrupted = False
+        return changed
 
     def images(self, index: int) -> tuple[list[Atoms], bool]:
         """The images of a band, and whether they are relaxed ones; else the straight line between its end states."""
@@ -119,17 +127,28 @@ class RunSource:
         return changed
 
     def _read_paths(self) -> bool:
-        """Read the paths that were finished since."""
+        """Read the paths that were finished since; one that cannot be read holds up no other and is tried again."""
         from labkit.simulators.neb_path import MinimumEnergyPath
         from labkit.simulators.neb_run import PATH_FILE
 
-        new = [file for file in self.run.folder.glob(PATH_FILE.format("*") + ".json") if self._changes.of(file.name)]
-        for file in new:
+        files = self.run.folder.glob(PATH_FILE.format("*") + ".json")
+        self._unread |= {file for file in files if self._changes.of(file.name)}
+        found, wrong = False, None
+        for file in sorted(self._unread):
             index = int(file.stem.rpartition("_")[2])
-            self.paths[index] = MinimumEnergyPath.read(file)
-            if index < len(self.bands):
-                self.bands[index] = picture_of(self.paths[index], index, self.bands[index])
-        return bool(new)
+            try:
+                path = MinimumEnergyPath.read(file)
+                if index < len(self.bands):
+                    self.bands[index] = picture_of(path, index, self.bands[index])
+            except Exception as error:
+                wrong = wrong or error
+                continue
+            self.paths[index] = path
+            self._unread.discard(file)
+            found = True
+        if wrong is not None:
+            raise wrong
+        return found
 
 
 def is_nudged_elastic_band(run: Run) -> bool:

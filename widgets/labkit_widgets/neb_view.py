@@ -44,7 +44,7 @@ class NebView(Panel):
     ) -> None:
         """Raises TypeError for a source that is none."""
         self._lock = threading.RLock()
-        self._silent = False
+        self._silent = self._failed = False
         self._shown: tuple | None = None
         first = labels[0] or ("this" if compare is not None and not isinstance(run_or_paths, Run) else "")
         self.source = source(run_or_paths, first)
@@ -113,8 +113,9 @@ class NebView(Panel):
         sources = [one for one in (self.source, self.other) if one is not None]
         with self._lock:
             changed = [one.poll() for one in sources]
-            if any(changed):
+            if any(changed) or self._failed:
                 self._refresh()
+            self._recover()
         TICKER.pace(self._poll, INTERVAL_S if any(one.active for one in sources) else IDLE_S)
 
     def _refresh(self) -> None:
@@ -137,6 +138,7 @@ class NebView(Panel):
             with self._lock:
                 if not self._silent:
                     self._draw()
+                    self._recover()
         except Exception as error:
             self.on_tick_error(error)
 
@@ -172,8 +174,13 @@ class NebView(Panel):
         self.path_view.say(place_words(band, image))
 
     def on_tick_error(self, error: Exception) -> None:
-        """Show an error of the reader thread under the plots."""
+        """Show an error of the reader thread under the plots, until reading succeeds."""
+        self._failed = True
         self.error.value = theme.message(f"The paths could not be read: {error}")
+
+    def _recover(self) -> None:
+        if self._failed:
+            self._failed, self.error.value = False, ""
 
     def release(self) -> None:
         """Stop following and close the parts; the run goes on."""

@@ -167,9 +167,9 @@ class ScreeningModel:
         goes_on = verdict == "passed" and stage + 1 < len(self._labels)
         row.update(stage=stage, stage_name=line["stage_name"], verdict="waiting" if goes_on else verdict)
         row.update(formula=line["formula"] or row["formula"], reason=line["reason"])
-        row["cpu_s"] += float(line["cpu_s"] or 0.0)
-        frame = int(line.get("frame") or -1)
+        frame, cpu_s = int(line.get("frame") or -1), float(line["cpu_s"] or 0.0)
         row["frame"] = frame if frame >= 0 else row["frame"]
+        row["cpu_s"] += cpu_s  # last: a line that cannot be read is read again
         return place
 
     def _note(self, row: dict[str, Any], name: str, value: Any) -> None:
@@ -196,20 +196,25 @@ class _Tail:
         self._columns: list[str] = []
 
     def new(self) -> Iterator[dict[str, str]]:
-        """Return the new lines by column; nothing while there is no file."""
+        """Return the new lines by column; nothing while there is no file.
+
+        A line at which the reader fails is not passed over: it is the first one of the next look.
+        """
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)
                 data = file.read()
         except FileNotFoundError:
             return
-        whole = data[: data.rfind(b"\n") + 1]
-        self._at += len(whole)
-        for cells in csv.reader(whole.decode(errors="replace").split("\n")[:-1]):
+        lines = data.split(b"\n")[:-1]
+        reader, done = csv.reader(line.decode(errors="replace") for line in lines), 0
+        for cells in reader:
             if self._columns:
                 yield dict(zip(self._columns, cells, strict=False))
             else:
                 self._columns = cells
+            self._at += sum(len(line) + 1 for line in lines[done : reader.line_num])
+            done = reader.line_num
 
 
 def words(name: str) -> tuple[str, str]:

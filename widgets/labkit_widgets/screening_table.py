@@ -45,6 +45,7 @@ class ScreeningTable(Panel):
         self.run, self.folder = _opened(run)
         self.model = ScreeningModel(self.folder)
         self._lock = threading.RLock()
+        self._failed = False
         self.task: Screening | None = None
         self.launcher: Launcher | None = None
         self.status = status or (RunView(self.run) if self.run else None)
@@ -130,18 +131,22 @@ class ScreeningTable(Panel):
     def _poll(self) -> None:
         with self._lock:
             changed = self.model.poll()
+            if self._failed:  # nobody knows which of the rows were shown before the error
+                changed = range(len(self.model.rows))
             if changed:
                 self.grid.write({at: self.model.rows[at] for at in changed}, self.model.columns())
             self._draw()
         over = self.run is not None and not self.run.status().active
+        if self._failed:
+            self._failed, self.error.value = False, ""
         TICKER.pace(self._poll, IDLE_S if over else INTERVAL_S)
 
     def _draw(self) -> None:
         if self.model.stages == self._drawn:
             return
-        self._drawn = list(self.model.stages)
         self.funnel.draw(self.model.stages)
         self.cost.value = cost_html(self.model.stages, self.model.cost)
+        self._drawn = list(self.model.stages)
 
     def _on_active(self, candidate: int) -> None:
         if candidate != NOTHING:
@@ -151,7 +156,8 @@ class ScreeningTable(Panel):
         self.again.disabled = not candidates
 
     def on_tick_error(self, error: Exception) -> None:
-        """Show an error of the reader thread under the table."""
+        """Show an error of the reader thread under the table, until reading succeeds."""
+        self._failed = True
         self.error.value = theme.message(f"The campaign could not be read: {error}")
 
     def release(self) -> None:

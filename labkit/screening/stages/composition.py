@@ -8,8 +8,10 @@ from typing import Annotated, ClassVar
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator
 
+from labkit.errors import InvalidStructure
 from labkit.screening.candidate import Candidate, Outcome, passed, rejected
 from labkit.screening.stage import Stage, counts
+from labkit.structures.substitution import neutral_states
 
 Range = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
@@ -45,7 +47,11 @@ class Composition(Stage):
             return rejected(reason, **values)
         if not self.neutral:
             return passed(**values)
-        states = oxidation(tuple(sorted(found.items())), tuple((k, tuple(v)) for k, v in self.oxidation_states.items()))
+        own = tuple((symbol, tuple(known)) for symbol, known in self.oxidation_states.items())
+        try:
+            states = oxidation(tuple(sorted(found.items())), own)
+        except InvalidStructure as error:
+            return Outcome("failed", str(error), values)
         if states is None:
             return rejected("the usual oxidation states of its elements do not add up to zero.", **values)
         return passed(**values, oxidation=" ".join(f"{symbol}{state:+g}" for symbol, state in states))
@@ -73,18 +79,9 @@ def oxidation(
 ) -> tuple[tuple[str, float], ...] | None:
     """The most usual neutral oxidation states of a composition, averaged over each element, or None.
 
-    pymatgen's guess: known states of each element, the likeliest sum of zero. An element alone is neutral.
+    An element alone is neutral. Raises InvalidStructure when it cannot be decided, see `neutral_states`.
     """
-    from pymatgen.core import Composition as Formula
-
     if len(composition) == 1:
         return ((composition[0][0], 0.0),)
-    reduced = Formula(dict(composition)).reduced_composition
-    try:
-        guesses = reduced.oxi_state_guesses(
-            oxi_states_override={symbol: list(known) for symbol, known in states} or None,
-            max_sites=-50 if reduced.num_atoms > 50 else None,
-        )
-    except ValueError:  # more than 50 atoms in the smallest formula: no guess in reasonable time
-        return None
-    return tuple(sorted(guesses[0].items())) if guesses else None
+    found = neutral_states(dict(composition), {symbol: list(known) for symbol, known in states})
+    return None if found is None else tuple(sorted(found.items()))

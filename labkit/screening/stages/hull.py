@@ -37,14 +37,21 @@ class Hull(Stage):
 
     def judge_all(self, members: Sequence[Member], phases: Sequence[Member]) -> Mapping[int, Outcome]:
         """Values: hull_eV_atom (0 on the hull, None where it is not defined), stability_eV_atom (the same against all
-        others, so negative on the hull), decomposition (the competing mixture), hull_phases (number of entries).
+        others, so negative on the hull), decomposition (the competing mixture), hull_phases (number of entries). A
+        candidate that could decompose into a given phase without an energy fails: its distance is not known.
         """
-        competitors = [one for one in (*(members if self.own_entries else ()), *phases) if one.values.get(ENERGY)]
+        entries = (*(members if self.own_entries else ()), *phases)
+        competitors = [one for one in entries if one.values.get(ENERGY) is not None]
+        missing = [one for one in phases if one.values.get(ENERGY) is None]
         outcomes = {}
         for member in members:
             energy = member.values.get(ENERGY)
             if energy is None:
                 outcomes[member.index] = Outcome("failed", f"no stage before gave its {ENERGY}.")
+                continue
+            gaps = [one for one in missing if set(one.counts) <= set(member.counts)]
+            if gaps:  # it may be stable, or not: whoever is missing could be the one below it
+                outcomes[member.index] = Outcome("failed", _without(gaps))
                 continue
             found = distance(member, competitors)
             if found is None:
@@ -89,6 +96,13 @@ def distance(member: Member, competitors: Sequence[Member]) -> tuple[float, str]
     gap = float(member.values[ENERGY]) - float(found.fun)
     weights = [(share, one.name) for share, one in zip(found.x, others, strict=True) if share > TINY]
     return gap, " + ".join(f"{share:.3f} {name}" for share, name in sorted(weights, reverse=True))
+
+
+def _without(phases: Sequence[Member]) -> str:
+    first = phases[0]
+    others = f" (and {len(phases) - 1} more)" if len(phases) > 1 else ""
+    why = (first.reason or f"no stage before gave its {ENERGY}").rstrip(".")
+    return f"the competing phase {first.name}{others} has no energy: {why}. Mend it, or take it out of phases."
 
 
 def _shares(member: Member, elements: list[str]) -> np.ndarray:
