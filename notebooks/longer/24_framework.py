@@ -3,7 +3,7 @@
     python 24_framework.py
 
 Every energy is kept as it is known; called again, the script goes on where it was stopped. Periodic GFN2-xTB does not
-finish cells of this size, and no correction is applied: the labels of notebook 24 hold too little of biphenyl.
+finish cells of this size; notebook 24 adds its correction to these energies.
 """
 
 import json

@@ -31,8 +31,7 @@ SETS = {
             (("(H2)2",), Sampling(distances=8, seed=1), 1250.0),
             (("CH4",), Sampling(seed=2), 2000.0),
             (("C2H2",), Sampling(seed=2), 2800.0),
-            (("C2H4",), Sampling(seed=2), 6000.0),
-            (("C2H6",), Sampling(seed=2), 8000.0),
+            (("C2H4",), Sampling(seed=2), 3100.0),
         ),
     ),
     "pvdz": (
@@ -42,7 +41,6 @@ SETS = {
             (("H2", "CH4", "C2H2", "C2H4", "C2H6", "(H2)2", "(CH4)2"), Sampling(), 150.0),
             (("C3H4", "C3H6", "C2H4-H2", "(C2H2)2"), Sampling(), 150.0),
             (("(C2H4)2", "C4H6", "C6H6"), Sampling(), 300.0),
-            (("C6H6",), Sampling(seed=2), 2700.0),
         ),
     ),
 }  # fmt: skip
