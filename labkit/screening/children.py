@@ -6,6 +6,7 @@ process, or takes too long, costs one child and one row, and never a worker of t
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -213,6 +214,7 @@ class Children:
 
 
 _HERE = Children()
+atexit.register(_HERE.close)
 
 
 def evaluate_elsewhere(chunk: dict[str, Any]) -> list[Answer]:
