@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,13 +21,11 @@ from typing import Any
 
 from labkit.errors import RunFailed
 from labkit.references.label_worker import answer_elsewhere, receive, send
+from labkit.runs.last_words import ONE_THREAD, obituary
 
 Answer = dict[str, Any]
-LAST_WORDS = 300
 #: A worker that has not opened its reference after so long (s) never will.
 START_S = 600.0
-#: One thread for each worker, whatever library brings them.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class LocalPool:
@@ -144,15 +141,7 @@ class _Worker:
 
     def obituary(self) -> str:
         """How the process ended, in a sentence."""
-        try:
-            code = self._process.wait(2)
-        except subprocess.TimeoutExpired:
-            return "its process closed its answers and was ended."
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - LAST_WORDS))
-        words = " ".join(self._words.read().decode(errors="replace").split())
-        how = f"was killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
-        return f"its process {how}; out of memory, or a crash in the package?" + (f" It said: {words}" if words else "")
+        return obituary(self._process, self._words)
 
     def end(self) -> None:
         self._process.kill()

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -23,16 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import RunFailed
+from labkit.runs.last_words import ONE_THREAD, obituary
 from labkit.screening.child import pack
 
 Answer = dict[str, Any]
-LAST_WORDS = 300
 #: A child that never says that it is ready: an import that hangs on a dead network disk, say.
 START_S = 300.0
 #: What packages print is kept for the obituary, up to here.
 MOST_WORDS = 1 << 20
-#: One thread for each worker, whatever library brings them.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 #: Not by -m: the package imports that module too, of which Python then warns in every obituary.
@@ -107,15 +104,7 @@ class Child:
 
     def obituary(self) -> str:
         """How the process ended, in a sentence."""
-        try:
-            code = self._process.wait(2)
-        except subprocess.TimeoutExpired:
-            return "its process closed its answers and was ended."
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - LAST_WORDS))
-        words = " ".join(self._words.read().decode(errors="replace").split())
-        how = f"was killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
-        return f"its process {how}; out of memory, or a crash in a package?" + (f" It said: {words}" if words else "")
+        return obituary(self._process, self._words)
 
     def rest(self) -> None:
         """Between two chunks: forget what was printed, if it was much."""
