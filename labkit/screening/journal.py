@@ -38,8 +38,8 @@ class Journal:
         if known != {**now, "stages": now["stages"][: len(known["stages"])]}:
             raise InvalidTask(
                 f"{folder} holds a campaign of {known.get('candidates')} candidates with other stages; give the same "
-                "stages (or more behind them) and candidates to go on with it, or another folder. A function of a "
-                "notebook whose code or values have changed is another stage too."
+                "stages (or more behind them) and candidates to go on with it, or another folder. A function of yours "
+                "whose code or values have changed is another stage too."
             )
         write_json(folder / CAMPAIGN, now)
         self._rows, self._phases = TableWriter(folder / ROWS), TableWriter(folder / PHASES)

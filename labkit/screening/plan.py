@@ -78,6 +78,8 @@ def plan(
             stage = build(settings.name, parameters)
             name = settings.label or settings.name.rpartition(":")[2]
             spec = {"name": settings.name, "parameters": parameters}
+            if settings.name not in BUILT_IN:  # a module of the user's may have changed since
+                spec["code"] = of_function(stage.function if isinstance(stage, Function) else type(stage).judge)
             timeout = settings.timeout_s or timeout_s
         else:
             name = getattr(given, "__name__", type(given).__name__)

@@ -2,12 +2,14 @@
 
 `python -m tests.benchmarks.neb_vs_ase FOLDER [prepare | ase | labkit | tight | report ...]`; each word is a stage, all
 of them by default, and each stage skips what FOLDER already holds. Both sides start from the same relaxed end
-states and stop at the same largest NEB force; ASE is given the same start images for nothing.
+states and stop at the same largest NEB force (FMAX eV/Å and THREADS for ASE's torch from the environment); ASE is
+given the same start images for nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -19,7 +21,8 @@ from ase import Atoms
 from ase.geometry import find_mic
 from ase.io import read, write
 
-FMAX, TIGHT, FMAX_ENDS, COARSE, IMAGES, SPRING = 0.05, 0.02, 0.03, 0.1, 5, 0.1
+FMAX, THREADS = float(os.environ.get("FMAX", "0.05")), int(os.environ.get("THREADS", "1"))
+TIGHT, FMAX_ENDS, COARSE, IMAGES, SPRING = 0.02, 0.03, 0.1, 5, 0.1
 #: name -> library structure, primitive cell?, repeats, length of the vacancy hop (Å), lattice axis it runs along.
 PATHS: dict[str, tuple[str, bool, tuple[int, int, int], float, int | None]] = {
     "LiTiPO5": ("LiTiPO5", False, (1, 1, 1), 3.5, None),
@@ -93,14 +96,14 @@ def prepare(folder: Path) -> None:
 
 
 def stock_ase(folder: Path) -> None:
-    """ASE's NEB and FIRE with the stock calculator, one path after the other, one torch thread."""
+    """ASE's NEB and FIRE with the stock calculator, one path after the other."""
     import torch
     from ase.mep import NEB
     from ase.optimize import FIRE
     from chgnet.model import CHGNet
     from chgnet.model.dynamics import CHGNetCalculator
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     model = None
     for name in PATHS:
         file = folder / f"{name}.ase.json"

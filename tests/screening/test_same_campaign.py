@@ -1,4 +1,6 @@
 import functools
+import importlib
+import sys
 
 import pytest
 from ase.build import bulk
@@ -55,6 +57,21 @@ def test_a_function_that_has_changed_is_another_stage(tmp_path):
         assert run_screening(pairs(5), [cell(3)], tmp_path)["passed"] == 3
     with pytest.raises(InvalidTask, match="whose code or values have changed"):
         run_screening(pairs(5), [cell(4)], tmp_path)
+
+
+def test_a_function_of_a_module_that_has_changed_is_another_stage(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file, stages = tmp_path / "judges_of_mine.py", [{"name": "judges_of_mine:early", "parameters": {"limit": 3}}]
+    file.write_text("def early(candidate, limit):\n    return candidate.index < limit\n", encoding="utf-8")
+    try:
+        for _ in range(2):
+            assert run_screening(pairs(5), stages, tmp_path / "campaign", processes=1)["passed"] == 3
+        file.write_text("def early(candidate, limit):\n    return candidate.index <= limit + 0\n", encoding="utf-8")
+        importlib.reload(sys.modules["judges_of_mine"])
+        with pytest.raises(InvalidTask, match="whose code or values have changed"):
+            run_screening(pairs(5), stages, tmp_path / "campaign", processes=1)
+    finally:
+        sys.modules.pop("judges_of_mine", None)
 
 
 def test_stop_is_heard_while_candidates_are_made(tmp_path):
