@@ -1,7 +1,8 @@
 """Runs every notebook under nbval, each in a run store of its own, and leaves no run behind.
 
 The cells marked NBVAL_CHECK_OUTPUT must print what is stored in the notebook; every other cell must run. Called with
-other arguments than notebooks, pytest runs with these arguments beside them: two cores, two queues.
+other arguments than notebooks, pytest runs with these arguments first; `--halves` splits the folders that they name in
+two, one process for each. Two cores, two queues.
 """
 
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: A notebook computes with one process of its own beside the kernel, which waits for it.
 AT_ONCE = max(1, min(2, os.cpu_count() or 1))
+#: Folders that take about half of the time of all tests.
+SLOW = ("active_learning", "references", "screening", "training")
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
@@ -41,14 +44,22 @@ def check(notebook: Path) -> int:
     return ended.returncode
 
 
+def halves(arguments: list[str]) -> list[list[str]]:
+    """The arguments for two processes of pytest: one takes the folders of `SLOW`, the other all the rest."""
+    slow = [f"tests/{name}" for name in SLOW]
+    options = [one for one in arguments if one.startswith("-")]
+    return [[*arguments, *(f"--ignore={one}" for one in slow)], [*slow, *options]]
+
+
 def main(arguments: list[str]) -> int:
     """Return 1 when anything failed, were it by a signal."""
     named = [Path(one).resolve() for one in arguments if one.endswith(".ipynb")]
-    others = [one for one in arguments if not one.endswith(".ipynb")]
+    others = [one for one in arguments if not one.endswith(".ipynb") and one != "--halves"]
+    parts = [others] if "--halves" not in arguments else halves(others)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         codes = []
-        if others:  # the longest of all goes first
-            codes.append(pool.submit(subprocess.call, [*PYTEST, *others], cwd=REPOSITORY))
+        for part in filter(None, parts):  # the longest of all go first
+            codes.append(pool.submit(subprocess.call, [*PYTEST, "--durations=15", *part], cwd=REPOSITORY))
         codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
     return int(any(code.result() for code in codes))
 
