@@ -57,9 +57,8 @@ def main(arguments: list[str]) -> int:
     others = [one for one in arguments if not one.endswith(".ipynb") and one != "--halves"]
     parts = [others] if "--halves" not in arguments else halves(others)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = []
-        for part in filter(None, parts):  # the longest of all go first
-            codes.append(pool.submit(subprocess.call, [*PYTEST, "--durations=15", *part], cwd=REPOSITORY))
+        tests = [[*PYTEST, "--durations=15", *part] for part in parts if part]  # the longest of all go first
+        codes = [pool.submit(subprocess.call, command, cwd=REPOSITORY) for command in tests]
         codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
     return int(any(code.result() for code in codes))
 
