@@ -4,8 +4,8 @@ Makes 32_latp.json.
     python 32_latp.py FOLDER
 
 One Ti of the primitive cell becomes Al, one Li is added in each kind of void, all are relaxed with CHGNet 0.3.0; bands
-between the lowest states of two neighbouring cavities, then the loop of notebook 32. FOLDER keeps the runs: called again
-with it, the script goes on where it was stopped.
+between the lowest states of two neighbouring cavities, then the loop of notebook 32. FOLDER keeps the runs: called
+again with it, the script goes on where it was stopped.
 """
 
 import json
