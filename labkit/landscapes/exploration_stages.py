@@ -1,0 +1,230 @@
+"""The steps of an exploration: start, hop, join pairs of minima, search from single ones; each is one batch of work.
+
+The one idea: what is done next follows from the state alone, so the same state always continues the same way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import units
+
+from labkit.errors import NotConverged
+from labkit.landscapes.alignment import Comparison
+from labkit.landscapes.bonded_classes import element_classes
+from labkit.landscapes.exploration_bands import candidates
+from labkit.landscapes.exploration_book import Book
+from labkit.landscapes.exploration_pairs import laid_together, mirrored, next_pairs
+from labkit.landscapes.exploration_state import State
+from labkit.landscapes.exploration_uphill import pushed, searched
+from labkit.landscapes.hessian import hessian, normal_modes
+from labkit.landscapes.surface import Surface
+
+if TYPE_CHECKING:
+    from labkit.landscapes.exploration import LandscapeExploration
+
+START, HOPPING, DOUBLE, SINGLE = "start", "hopping", "double-ended", "single-ended"
+#: Searches from one minimum in one step at the least, so that its Hessian is paid once for many.
+EACH = 8
+#: A search along a mode begins so far from the minimum (Å, length of the 3N vector).
+MODE_A = 0.3
+
+
+class Stages:
+    """Does one step after the other on `state`."""
+
+    def __init__(self, task: LandscapeExploration, surface: Surface, book: Book, state: State) -> None:
+        self.task, self.surface, self.book, self.state = task, surface, book, state
+        self.subject, self.network = book.subject, book.network
+        self.comparison: Comparison = book.comparison
+        self.step_A = task.step_A or self.subject.step_A()
+        self.push_A = task.push_A or 0.3 * self.subject.nearest_A
+
+    def next(self) -> str:
+        """The stage of the next step; empty when all is done or a budget is spent."""
+        task, state = self.task, self.state
+        if state.walkers is None:
+            return START
+        if self._used_up():
+            return ""
+        if state.hops < task.hops and not self.book.full:
+            return HOPPING
+        if self.spent():
+            return ""
+        if task.double_ended and self._pairs():
+            return DOUBLE
+        return SINGLE if task.single_ended and self._searching() else ""
+
+    def spent(self) -> bool:
+        """Whether a budget ended the exploration."""
+        return self._used_up() or self.network.n_transition_states >= self.task.max_transition_states
+
+    def _used_up(self) -> bool:
+        most = self.task.max_evaluations
+        return most is not None and self.state.evaluations >= most
+
+    def do(self, stage: str) -> None:
+        """Do one step of `stage`."""
+        {START: self._start, HOPPING: self._hop, DOUBLE: self._join, SINGLE: self._search}[stage]()
+
+    def fraction(self) -> float:
+        """How much is done, 0 to 1, of what is known of now."""
+        task, state = self.task, self.state
+        hopped = 1.0 if self.book.full else min(1.0, state.hops / max(1, task.hops))
+        if hopped < 1:
+            return 0.25 * hopped
+        wanted = max(1, self.network.n_minima * task.searches)
+        searched = min(sum(min(a, task.searches) for a in state.attempts) / wanted, 1.0)
+        quiet = min(1.0, state.quiet / task.patience)
+        return 0.25 + 0.75 * (0.2 * bool(state.tried) + 0.4 * searched + 0.4 * min(quiet, searched))
+
+    def _rng(self, *numbers: int) -> np.random.Generator:
+        return np.random.default_rng([self.task.seed, *numbers])
+
+    def _start(self) -> None:
+        task = self.task
+        starts = [self.subject.atoms.positions]
+        starts += [self.subject.random(self._rng(0, walker)) for walker in range(1, task.walkers)]
+        quenched = self.book.quench(np.array(starts))
+        found = self.book.minima(quenched, START)
+        good = [index for index in found if index is not None]
+        if not good:
+            raise NotConverged(
+                f"none of {len(starts)} start structures could be quenched to a proven minimum with {task.potential}: "
+                f"{'; '.join(dict.fromkeys(self.book.failures[:3]))} Does the potential know this molecule?"
+            )
+        points = [self.network.minima[good[0] if index is None else index] for index in found]
+        self.state.walkers = np.array([point.positions for point in points])
+        self.state.walkers_eV = np.array([point.energy_eV for point in points])
+
+    def _hop(self) -> None:
+        task, state = self.task, self.state
+        rngs = [self._rng(1, state.hops, walker) for walker in range(task.walkers)]
+        if task.search == "random":
+            starts = np.array([self.subject.random(rng) for rng in rngs])
+        elif task.search == "MD quenches":
+            starts = self._dynamics(state.walkers, rngs)
+        else:
+            starts = np.array(
+                [
+                    self.subject.moved(x, rng, bonds=task.dihedrals, degrees=180.0, step_A=self.step_A)
+                    for x, rng in zip(state.walkers, rngs, strict=True)
+                ]
+            )
+        quenched = self.book.quench(starts)
+        for walker, index in enumerate(self.book.minima(quenched, HOPPING)):
+            if index is None:
+                continue
+            energy = self.network.minima[index].energy_eV
+            rise = energy - state.walkers_eV[walker]
+            if rise <= 0 or rngs[walker].uniform() < np.exp(-rise / task.hop_temperature_eV):
+                state.walkers[walker], state.walkers_eV[walker] = quenched.positions[walker], energy
+        state.hops += 1
+
+    def _dynamics(self, positions: np.ndarray, rngs: list[np.random.Generator]) -> np.ndarray:
+        """Velocity Verlet from Maxwell-Boltzmann velocities; a structure that explodes rests where it was."""
+        task = self.task
+        masses = self.surface.masses[None, :, None]
+        dt = task.timestep_fs * units.fs
+        spread = np.sqrt(units.kB * task.md_temperature_K / masses)
+        v = np.array([rng.normal(size=positions.shape[1:]) for rng in rngs]) * spread
+        v -= (masses * v).sum(axis=1, keepdims=True) / masses.sum()
+        x, forces = positions.copy(), self.surface.evaluate(positions)[1]
+        for _ in range(task.md_steps):
+            v = v + 0.5 * dt * forces / masses
+            trial = x + dt * v
+            new = self.surface.evaluate(trial)[1]
+            good = np.isfinite(new).all(axis=(1, 2), keepdims=True)
+            x, forces = np.where(good, trial, x), np.where(good, new, forces)
+            v = np.where(good, v + 0.5 * dt * forces / masses, -v)
+        return x
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        return next_pairs(
+            self.network,
+            self.state.tried,
+            neighbours=self.task.neighbours,
+            joins=self.task.joins,
+            most=self.task.batch,
+            classes=element_classes(self.network.symbols),
+            mirrors=self.task.mirrors and self.task.inversion,
+        )
+
+    def _join(self) -> None:
+        task, pairs = self.task, self._pairs()
+        minima = self.network.minima
+        self.state.tried.update(pairs)
+        seconds = [self._second(minima[a].positions, minima[b].positions, mirror=a == b) for a, b in pairs]
+        possible = [pair for pair, second in zip(pairs, seconds, strict=True) if second is not None]
+        firsts = np.array([minima[a].positions for a, _ in possible])
+        ends = np.array([[minima[a].energy_eV, minima[b].energy_eV] for a, b in possible])
+        wanted = np.array([second for second in seconds if second is not None])
+        tops = candidates(self.surface, firsts, wanted, ends, images=task.images, steps=task.band_steps)
+        for pair, found in zip(possible, tops, strict=True):
+            if not found:
+                self.book.failures.append(f"{DOUBLE}: the band between minima {pair[0]} and {pair[1]} has no maximum")
+        starts = [top for found in tops for top in found]
+        self._follow([x for x, _ in starts], [tangent for _, tangent in starts], DOUBLE)
+
+    def _second(self, first: np.ndarray, second: np.ndarray, *, mirror: bool) -> np.ndarray | None:
+        if mirror:
+            return mirrored(self.subject, self.comparison, first, self.task.distance_A)
+        return laid_together(self.subject, self.comparison, first, second)
+
+    def _searching(self) -> bool:
+        state, task = self.state, self.task
+        attempts = state.attempts + [0] * (self.network.n_minima - len(state.attempts))
+        return min(attempts) < task.searches or state.quiet < task.patience
+
+    def _search(self) -> None:
+        task, state = self.task, self.state
+        state.attempts += [0] * (self.network.n_minima - len(state.attempts))
+        order = sorted(
+            range(self.network.n_minima), key=lambda i: (state.attempts[i], self.network.minima[i].energy_eV)
+        )
+        parents = order[: max(1, task.batch // EACH)]
+        each = max(EACH, task.batch // len(parents))
+        places = np.array([self.network.minima[i].positions for i in parents])
+        matrices = hessian(self.surface, places)
+        along: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        anywhere: list[np.ndarray] = []
+        for parent, x, matrix, modes in zip(
+            parents, places, matrices, normal_modes(self.surface, places, matrices), strict=True
+        ):
+            for _ in range(each):
+                attempt = state.attempts[parent]
+                state.attempts[parent] += 1
+                if modes is None:
+                    continue
+                if attempt < 2 * min(task.soft_modes, len(modes.curvatures)):
+                    mode = modes.directions[attempt // 2] * (1.0 if attempt % 2 else -1.0)
+                    along.append((x + MODE_A * mode, mode, matrix))
+                else:
+                    rng, turn = self._rng(2, parent, attempt), attempt % 2 == 1
+                    anywhere.append(pushed(self.subject, x, modes, rng, self.push_A, turn=turn))
+        before = self.network.n_minima, self.network.n_transition_states
+        self._follow(
+            [x for x, _, _ in along], [mode for _, mode, _ in along], SINGLE, [matrix for _, _, matrix in along]
+        )
+        self._follow(anywhere, None, SINGLE)
+        state.singles += len(along) + len(anywhere)
+        new = (self.network.n_minima, self.network.n_transition_states) != before
+        state.quiet = 0 if new else state.quiet + each * len(parents)
+
+    def _follow(
+        self,
+        starts: list[np.ndarray],
+        directions: list[np.ndarray] | None,
+        found_by: str,
+        hessians: list[np.ndarray] | None = None,
+    ) -> None:
+        if not starts:
+            return
+        options: dict = {"gradient_eV_A": self.task.saddle_gradient_eV_A, "ceiling_eV": self.task.ceiling_eV}
+        if directions is not None:
+            lengths = np.maximum([np.linalg.norm(one) for one in directions], 1e-12)
+            options["directions"] = np.array(directions) / lengths[:, None, None]
+        if hessians is not None:
+            options["hessians"] = np.array(hessians)
+        self.book.saddles(searched(self.surface, np.array(starts), **options), found_by)
