@@ -20,7 +20,7 @@ from labkit.landscapes.surface import Surface
 
 #: Steps (Å, length of the 3N vector): to begin with and the smallest.
 START_A, LEAST_A = 0.1, 0.005
-#: The gradient at the end of a step may differ by this part from the predicted one; above, the next step is shorter.
+#: A step whose end is wrong by this part of its length is as long as it should be; beyond the second it is repeated.
 TRUSTED, REJECTED = 0.2, 0.6
 #: The quench may move the end of a path by so much (Å) before it counts as a jump.
 JUMP_A = 0.5
@@ -141,18 +141,17 @@ class _Descent:
         trial = self.x[which] + moves.reshape(-1, self.n, 3)
         e, g = self._evaluate(which, trial)
         expected = self.g[which] + np.einsum("kij,kj->ki", self.b[which], moves)
-        size = np.maximum(np.linalg.norm(self.g[which], axis=1), np.linalg.norm(g, axis=1))
-        error = np.linalg.norm(g - expected, axis=1) / np.maximum(size, 1e-12)
         finite, length = np.isfinite(e), np.linalg.norm(moves, axis=1)
+        # What a wrong gradient displaces the path by, in parts of the step: little where the landscape is stiff.
+        size = np.linalg.norm(self.g[which], axis=1) / np.maximum(length, 1e-12)
+        wrong = np.einsum("kdm,kd->km", vectors, g - expected) / (abs(values) + size[:, None])
+        error = np.linalg.norm(wrong, axis=1) / np.maximum(length, 1e-12)
         small = length <= 1.01 * LEAST_A
         taken = finite & (e <= self.e[which] + RISE_EV) & ((error < REJECTED) | small)
         known = which[finite]
         self.b[known] = learned(self.b[known], moves[finite], g[finite] - self.g[known])
         factor = np.clip(np.sqrt(TRUSTED / np.maximum(error, 1e-6)), 0.5, 1.6)
         self.step[which] = np.clip(length * np.where(taken, factor, 0.4), LEAST_A, self.longest)
-        stuck = ~taken & small
-        # A step this small that does not go down leaves only the quench to decide.
-        self.step[which[stuck]] = LEAST_A
         kept = which[taken]
         self.x[kept], self.e[kept], self.g[kept] = trial[taken], e[taken], g[taken]
         for index in kept:

@@ -51,8 +51,12 @@ class LandscapeExploration(Task):
     single_ended: bool = Field(True, description="Look for transition states uphill from each minimum")
     searches: int = quantity(32, "", "Single-ended searches from each minimum, at the least", ge=0, le=1_000_000)
     soft_modes: int = quantity(6, "", "Those begin along so many of the softest modes, both ways", ge=0, le=1000)
-    patience: int = quantity(
-        96, "searches", "Go on until so many single-ended searches in a row found nothing new", ge=0, le=1_000_000
+    patience: int | None = quantity(
+        None,
+        "searches",
+        "Go on until so many searches in a row found nothing new; empty: 96, or 6 for each transition state found",
+        ge=0,
+        le=1_000_000,
     )
     push_A: float | None = quantity(
         None, "Å", "Largest displacement of a random push; empty: as fits the structure", gt=0, le=10
@@ -64,7 +68,7 @@ class LandscapeExploration(Task):
     )
     ceiling_eV: float = quantity(10.0, "eV", "A saddle search that climbs higher above its start is given up", gt=0)
     distance_A: float = quantity(
-        0.3, "Å", "Two points closer than this (norm over all atoms, aligned) may be the same", gt=0, le=100
+        0.5, "Å", "Two points closer than this (norm over all atoms, aligned) may be the same", gt=0, le=100
     )
     energy_eV: float = quantity(1e-3, "eV", "... and are the same if their energies are closer than this", gt=0, le=10)
     inversion: bool = Field(True, description="Mirror images count as the same structure")

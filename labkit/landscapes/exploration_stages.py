@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 START, HOPPING, DOUBLE, SINGLE = "start", "hopping", "double-ended", "single-ended"
 #: Searches from one minimum in one step at the least, so that its Hessian is paid once for many.
 EACH = 8
+#: Unless the user says so: go on for so many searches without news, for each transition state and at the least.
+PATIENCE, LEAST_PATIENCE = 6, 96
 #: A search along a mode begins so far from the minimum (Å, length of the 3N vector).
 MODE_A = 0.3
 
@@ -76,7 +78,7 @@ class Stages:
             return 0.25 * hopped
         wanted = max(1, self.network.n_minima * task.searches)
         searched = min(sum(min(a, task.searches) for a in state.attempts) / wanted, 1.0)
-        quiet = min(1.0, state.quiet / task.patience)
+        quiet = min(1.0, state.quiet / max(1, self._patience()))
         return 0.25 + 0.75 * (0.2 * bool(state.tried) + 0.4 * searched + 0.4 * min(quiet, searched))
 
     def _rng(self, *numbers: int) -> np.random.Generator:
@@ -172,10 +174,15 @@ class Stages:
             return mirrored(self.subject, self.comparison, first, self.task.distance_A)
         return laid_together(self.subject, self.comparison, first, second)
 
+    def _patience(self) -> int:
+        """The more there is, the longer the rare ones take to be found."""
+        asked = self.task.patience
+        return max(LEAST_PATIENCE, PATIENCE * self.network.n_transition_states) if asked is None else asked
+
     def _searching(self) -> bool:
         state, task = self.state, self.task
         attempts = state.attempts + [0] * (self.network.n_minima - len(state.attempts))
-        return min(attempts) < task.searches or state.quiet < task.patience
+        return min(attempts) < task.searches or state.quiet < self._patience()
 
     def _search(self) -> None:
         task, state = self.task, self.state
@@ -201,8 +208,8 @@ class Stages:
                     mode = modes.directions[attempt // 2] * (1.0 if attempt % 2 else -1.0)
                     along.append((x + MODE_A * mode, mode, matrix))
                 else:
-                    rng, turn = self._rng(2, parent, attempt), attempt % 2 == 1
-                    anywhere.append(pushed(self.subject, x, modes, rng, self.push_A, turn=turn))
+                    rng, far = self._rng(2, parent, attempt), attempt % 2 == 1
+                    anywhere.append(pushed(self.subject, x, modes, rng, self.push_A, far=far))
         before = self.network.n_minima, self.network.n_transition_states
         self._follow(
             [x for x, _, _ in along], [mode for _, mode, _ in along], SINGLE, [matrix for _, _, matrix in along]

@@ -17,23 +17,29 @@ from labkit.landscapes.surface import Surface
 
 #: Softest curvature (eV/Å²) that a push reckons with; `LEAST` squared is the gentlest push, as a part of the largest.
 SOFT_EV_A2, LEAST = 0.5, 0.4
+#: A push that is to lead far is harder by this factor.
+HARDER = 1.5
 #: Dihedral angles are turned by up to this in a random push (degrees).
 TURN = 150.0
 #: Steps of a saddle search before its Hessian is computed anew, and how often.
-BURST, BURSTS = 20, 4
+BURST, BURSTS = 20, 6
 ARRAYS = ("directions", "hessians")
 
 
 def pushed(
-    subject: Subject, x: np.ndarray, modes: NormalModes, rng: np.random.Generator, push_A: float, *, turn: bool
+    subject: Subject, x: np.ndarray, modes: NormalModes, rng: np.random.Generator, push_A: float, *, far: bool
 ) -> np.ndarray:
     """A minimum x (n, 3) pushed at random, mostly gently and mostly along soft modes: c_k ~ N(0, 1) / λ_k.
 
-    push_A: the largest displacement of an atom. turn: turn a dihedral angle first, where there is one.
+    push_A: the largest displacement of an atom. far: turn a dihedral angle first, or, where there is none, push harder
+    and less softly, c_k ~ N(0, 1) / sqrt(λ_k): that finds the few saddles that lie far off.
     """
-    if subject.rotors and turn:
+    power = 1.0
+    if far and subject.rotors:
         x = subject.turned(x, rng, 1, TURN)
-    sizes = rng.normal(size=len(modes.curvatures)) / np.maximum(modes.curvatures, SOFT_EV_A2)
+    elif far:
+        power, push_A = 0.5, HARDER * push_A
+    sizes = rng.normal(size=len(modes.curvatures)) / np.maximum(modes.curvatures, SOFT_EV_A2) ** power
     push = np.einsum("m,mnx->nx", sizes, modes.directions)
     longest = np.linalg.norm(push, axis=1).max()
     return x + push * push_A * rng.uniform(LEAST, 1.0) ** 2 / max(longest, 1e-12)

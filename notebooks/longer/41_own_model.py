@@ -17,7 +17,7 @@ from labkit.runs import Store
 from labkit.training import Training
 
 HERE = Path(__file__).parent
-CPU_S = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
+CPU_S = float(sys.argv[1]) if len(sys.argv) > 1 else 400.0
 MODEL = CAMPSettings(channels=64, n_layers=1, max_v=3, products=2)
 RECIPE = {"batch_size": 10, "learning_rate": 0.01, "energy_weight": 5, "final_energy_weight": 50, "ema_decay": 0.999}
 RECIPE |= {"epochs": 100_000, "validation_fraction": 0.05, "validation_interval": 5, "weight_decay": 0.05, "seed": 0}

@@ -5,8 +5,8 @@
 Needs the folders of 41_own_model.py. Makes 41_own_networks.json.gz: for each molecule and potential the network as it
 was found, before cleaning, and what finding it cost. First comes an exploration; then saddles are searched from all
 stationary points of the published DFT and GFN2-xTB networks and along the softest modes, and followed down with more
-patience than an exploration has (malonaldehyde is almost flat). Every score of notebook 41 is computed from these. With names, only
-these potentials are explored, and the others stay as they are in the file.
+patience than an exploration has (malonaldehyde is almost flat); last from the transition states of each other. Every
+score of notebook 41 is computed from these. With names, only these are explored; the others stay as they are.
 """
 
 import gzip
@@ -23,6 +23,7 @@ from labkit.landscapes.eigenvector_following import find_saddles
 from labkit.landscapes.exploration import LandscapeExploration, network
 from labkit.landscapes.hessian import normal_modes
 from labkit.landscapes.matching import default_comparison
+from labkit.landscapes.network import KineticNetwork
 from labkit.landscapes.quench import minimise
 from labkit.landscapes.surface import Surface
 from labkit.runs import Store
@@ -34,36 +35,41 @@ POTENTIALS = {"GFN2-xTB": "gfn2-xtb", "MD": str(HERE / "41_own_md"), "MD+pathway
 SETTINGS = {"walkers": 6, "hops": 4, "searches": 16, "patience": 32, "seed": 0}
 #: Two points closer than both (Å, norm of the 3N vector; eV) are one, as in an exploration.
 SAME = {"distance_A": 0.3, "within_eV": 1e-3}
-#: Two more searches begin this far (Å) along each of the two softest modes of every minimum. Ends of paths are shaken by so much (Å) and quenched to so little (eV/Å): a path may end on a ridge.
+#: Searches begin this far (Å) along the two softest modes of every minimum. Ends of paths are shaken by so much (Å) and
+#: quenched to so little (eV/Å): a path may end on a ridge.
 PUSH_A, SHAKE_A, GRADIENT_eV_A = 0.2, 0.03, 2e-4
 
 
-def complete(found, molecule, potential):
-    """Add to the network `found` what lies at the stationary points of the published networks; returns evaluations."""
+def complete(found, molecule, potential, others=()):
+    """Add to the network `found` what lies at the stationary points of the published networks and along its own softest
+    modes, or else at the transition states of the networks `others`; returns the number of evaluations.
+    """
     published = landscape17.reference(molecule), landscape17.model_network("gfn2-xtb", molecule)
-    starts = np.array([point.positions for one in published for point in (*one.minima, *one.transition_states)])
     surface = Surface.of(potential, published[0].atoms(published[0].minima[0]), device="cpu")
-    minima = np.array([point.positions for point in found.minima])
-    for x, modes in zip(minima, normal_modes(surface, minima), strict=True):
-        pushed = [x + side * PUSH_A * mode for mode in modes.directions[:2] for side in (1, -1)]
-        starts = np.concatenate([starts, pushed])
     same, rng = default_comparison(found), np.random.default_rng(0)
+    if others:
+        starts = [point.positions for one in others for point in one.transition_states]
+    else:
+        starts = [point.positions for one in published for point in (*one.minima, *one.transition_states)]
+        minima = np.array([point.positions for point in found.minima])
+        for x, modes in zip(minima, normal_modes(surface, minima), strict=True):
+            starts += [x + side * PUSH_A * mode for mode in modes.directions[:2] for side in (1, -1)]
 
     def known(points, positions, energy):
         places, energies = [point.positions for point in points], [point.energy_eV for point in points]
         return same.find(positions, energy, places, energies, **SAME)
 
-    saddles = [one for one in find_saddles(surface, starts, ceiling_eV=3.0, max_steps=200) if one.found]
-    for saddle, way in zip(saddles, connect(surface, saddles, max_steps=1000), strict=True):
-        if not way.found or known(found.transition_states, saddle.positions, saddle.energy_eV) is not None:
+    for saddle in find_saddles(surface, np.array(starts), ceiling_eV=3.0, max_steps=200):
+        if not saddle.found or known(found.transition_states, saddle.positions, saddle.energy_eV) is not None:
             continue
-        shaken = way.minima + rng.normal(scale=SHAKE_A, size=way.minima.shape)
-        quenched = minimise(surface, shaken, GRADIENT_eV_A)
+        way = connect(surface, saddle, max_steps=1000)[0]
+        if not way.found:
+            continue
+        quenched = minimise(surface, way.minima + rng.normal(scale=SHAKE_A, size=way.minima.shape), GRADIENT_eV_A)
         ends = [known(found.minima, x, e) for x, e in zip(quenched.positions, quenched.energies, strict=True)]
-        modes = normal_modes(surface, quenched.positions)
-        for side, one in enumerate(modes):
-            if ends[side] is None and quenched.converged[side] and one is not None and not one.negative:
-                said = {"eigenvalues": one.eigenvalues, "info": {"found_by": "published points"}}
+        for side, modes in enumerate(normal_modes(surface, quenched.positions)):
+            if ends[side] is None and quenched.converged[side] and modes is not None and not modes.negative:
+                said = {"eigenvalues": modes.eigenvalues, "info": {"found_by": "published points"}}
                 ends[side] = found.add_minimum(float(quenched.energies[side]), quenched.positions[side], **said)
         print(f"    added: saddle at {saddle.energy_eV:.4f} eV between {ends}", flush=True)
         if None not in ends:
@@ -83,9 +89,14 @@ def rounded(value):
     return {key: rounded(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
+def stored():
+    """What the file holds: {"networks": {molecule: {name: network}}, "cost": {molecule: {name: numbers}}}."""
+    return json.loads(gzip.decompress(PATH.read_bytes())) if PATH.exists() else {"networks": {}, "cost": {}}
+
+
 def keep(molecule, name, raw, cost):
     """Put a network into the file, beside what is there."""
-    found = json.loads(gzip.decompress(PATH.read_bytes())) if PATH.exists() else {"networks": {}, "cost": {}}
+    found = stored()
     for part, value in (("networks", raw.to_dict()), ("cost", cost)):
         known = found[part].setdefault(molecule, {}) | {name: rounded(value)}
         found[part][molecule] = {one: known[one] for one in POTENTIALS if one in known}
@@ -102,18 +113,25 @@ def explored(molecule, name):
     return task.run(store=Store(HERE / "41_runs"), name=f"{molecule}, {name}")
 
 
-def score(molecule, name, run):
-    """Complete the network of a run, keep it and say what it is."""
-    raw, result = network(run), run.result()
-    cost = {key: result[key] for key in ("evaluations", "steps", "failures", "complete", "found_once")}
-    print(f"{molecule}, {name}: {raw}, {result['evaluations']} evaluations", flush=True)
-    cost["more_evaluations"] = complete(raw, molecule, POTENTIALS[name])
-    print(f"  {raw.n_minima} minima, {raw.n_transition_states} transition states; against DFT", end=" ")
-    print(assess(raw, landscape17.reference(molecule)).counts, flush=True)
+def compare(molecule, name):
+    """Before a transition state of one network is called extra, it is looked for by the other potentials too."""
+    found = stored()
+    networks = {one: KineticNetwork.from_dict(said) for one, said in found["networks"][molecule].items()}
+    raw, cost = networks.pop(name), found["cost"][molecule][name]
+    cost["more_evaluations"] += complete(raw, molecule, POTENTIALS[name], list(networks.values()))
     keep(molecule, name, raw, cost)
+    dft = landscape17.reference(molecule)
+    print(f"{molecule}, {name}: {raw}; against DFT {assess(raw, dft).counts}", flush=True)
 
 
 if __name__ == "__main__":
+    names = sys.argv[1:] or list(POTENTIALS)
     for molecule in MOLECULES:
-        for name in sys.argv[1:] or POTENTIALS:
-            score(molecule, name, explored(molecule, name))
+        for name in names:
+            run = explored(molecule, name)
+            raw, result = network(run), run.result()
+            cost = {key: result[key] for key in ("evaluations", "steps", "failures", "complete", "found_once")}
+            cost["more_evaluations"] = complete(raw, molecule, POTENTIALS[name])
+            keep(molecule, name, raw, cost)
+        for name in names:
+            compare(molecule, name)

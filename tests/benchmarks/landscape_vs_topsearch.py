@@ -64,7 +64,7 @@ def labkit_side(task: dict[str, Any], target: Path) -> None:
     from labkit.landscapes.network import KineticNetwork
     from labkit.landscapes.surface import Surface
 
-    events: list[tuple[str, float, float, list[float]]] = []
+    events: list[tuple[str, float, float, list[float], int]] = []
     evaluations = 0
 
     class Spent(BaseException):
@@ -73,7 +73,8 @@ def labkit_side(task: dict[str, Any], target: Path) -> None:
     def watched(kind: str, inner: Any) -> Any:
         def outer(self: Any, *args: Any, **options: Any) -> int:
             energy, positions = args[-2:]
-            events.append((kind, time.process_time(), float(energy), np.asarray(positions).ravel().tolist()))
+            point = np.asarray(positions).ravel().tolist()
+            events.append((kind, time.process_time(), float(energy), point, evaluations))
             return inner(self, *args, **options)
 
         return outer
@@ -103,8 +104,8 @@ def labkit_side(task: dict[str, Any], target: Path) -> None:
     target.write_text(json.dumps(said))
 
 
-def proven(task: dict[str, Any], events: list[Any]) -> list[tuple[str, float]]:
-    """(kind, CPU second) of every first discovery of a distinct stationary point that a Hessian confirms."""
+def proven(task: dict[str, Any], events: list[Any]) -> list[tuple[str, float, int]]:
+    """(kind, CPU second, evaluations) at every first discovery of a distinct point that a Hessian confirms."""
     from labkit.landscapes.alignment import Comparison
     from labkit.landscapes.eigenvector_following import find_saddles
     from labkit.landscapes.exploration_subject import Subject
@@ -123,7 +124,7 @@ def proven(task: dict[str, Any], events: list[Any]) -> list[tuple[str, float]]:
     def seen(where: list[tuple[np.ndarray, float]], x: np.ndarray, energy: float) -> bool:
         return any(comparison.same(y, other, x, energy, DISTANCE_A, ENERGY_EV) for y, other in where)
 
-    for kind, when, energy, flat in sorted(events, key=lambda event: event[1]):
+    for kind, when, energy, flat, spent in sorted(events, key=lambda event: event[1]):
         start = np.array(flat).reshape(-1, 3)
         if seen(tried[kind], start, energy) or seen(known[kind], start, energy):
             continue
@@ -140,7 +141,7 @@ def proven(task: dict[str, Any], events: list[Any]) -> list[tuple[str, float]]:
         good = good and np.linalg.norm(x - start) < MOVED_A and not (kind == "minimum" and subject.fault(x))
         if good and not seen(known[kind], x, energy):
             known[kind].append((x, energy))
-            found.append((kind, when))
+            found.append((kind, when, spent))
     return found
 
 
@@ -157,19 +158,21 @@ def report(name: str, sides: dict[str, dict[str, Any]]) -> str:
     """One line of the table, and what it means."""
     rows = []
     for side, said in sides.items():
-        kinds = [kind for kind, _ in said["proven"]]
+        kinds = [kind for kind, _, _ in said["proven"]]
         minutes = said["cpu_s"] / 60
-        last = max((when for _, when in said["proven"]), default=np.nan)
+        last = max((when for _, when, _ in said["proven"]), default=np.nan)
         rows.append(
             f"| {name} | {side} | {kinds.count('minimum')} | {kinds.count('saddle')} | {len(kinds) / minutes:.1f} | "
             f"{last:.1f} | {said['cpu_s']:.0f} | {said['evaluations']:,} |"
         )
-    peer = sorted(when for _, when in sides["topsearch"]["proven"])
-    ours = sorted(when for _, when in sides["labkit"]["proven"])
-    level = min(len(peer), len(ours))
-    if level:
-        rows.append(f"\nThe first {level} points: topsearch {peer[level - 1]:.1f} s, labkit {ours[level - 1]:.1f} s of "
-                    f"CPU, ratio {peer[level - 1] / ours[level - 1]:.1f}.\n")  # fmt: skip
+    peer, ours = (sorted((when, spent) for _, when, spent in sides[side]["proven"]) for side in ("topsearch", "labkit"))
+    level = min(len(peer), len(ours)) - 1
+    if level >= 0:
+        (slow, many), (quick, few) = peer[level], ours[level]
+        rows.append(
+            f"\nThe first {level + 1} points: topsearch {slow:.1f} s of CPU and {many:,} evaluations, labkit "
+            f"{quick:.1f} s and {few:,}; ratio of CPU {slow / quick:.1f}.\n"
+        )
     return "\n".join(rows)
 
 

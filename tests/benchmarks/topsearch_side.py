@@ -116,16 +116,23 @@ def explore(task, events):
         double_ended_search=double,
         similarity=same,
     )
-    record(events, "minimum", same, "test_new_minimum", lambda args: (args[1].position, args[2]))
+    test_new_minimum = same.test_new_minimum
+
+    def tested(ktn, where, energy):
+        point = np.asarray(where.position).tolist()
+        events.append(("minimum", time.process_time(), float(energy), point, potential.evaluations))
+        return test_new_minimum(ktn, where, energy)
+
+    same.test_new_minimum = tested
     found = single.run
 
     def run(where):
         answer = found(where)
         if answer[0] is not None:
             now = time.process_time()
-            events.append(("saddle", now, float(answer[1]), np.asarray(answer[0]).tolist()))
-            events.append(("minimum", now, float(answer[3]), np.asarray(answer[2]).tolist()))
-            events.append(("minimum", now, float(answer[5]), np.asarray(answer[4]).tolist()))
+            for kind, place, energy in (("saddle", 0, 1), ("minimum", 2, 3), ("minimum", 4, 5)):
+                point = np.asarray(answer[place]).tolist()
+                events.append((kind, now, float(answer[energy]), point, potential.evaluations))
         return answer
 
     single.run = run
@@ -141,18 +148,6 @@ def explore(task, events):
     except Spent:
         pass
     return {"evaluations": potential.evaluations, "rounds": rounds, "minima": network.n_minima, "saddles": network.n_ts}
-
-
-def record(events, kind, holder, name, what):
-    """Write down what `holder.name` is called with."""
-    inner = getattr(holder, name)
-
-    def outer(*args):
-        position, energy = what(args)
-        events.append((kind, time.process_time(), float(energy), np.asarray(position).tolist()))
-        return inner(*args)
-
-    setattr(holder, name, outer)
 
 
 if __name__ == "__main__":
