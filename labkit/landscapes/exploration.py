@@ -31,7 +31,10 @@ class LandscapeExploration(Task):
         description="How minima are looked for: quenches after moves, after dynamics, or of random starts",
     )
     walkers: int = quantity(8, "", "Searches side by side, in one batch", ge=1, le=10_000)
-    hops: int = quantity(10, "steps", "Quenches of each walker", ge=0, le=1_000_000)
+    hops: int = quantity(10, "steps", "Quenches of each walker at the most", ge=0, le=1_000_000)
+    hop_patience: int = quantity(
+        4, "steps", "Hopping ends early when so many steps of all walkers brought no new minimum", ge=1, le=1_000_000
+    )
     hop_temperature_eV: float = quantity(
         100.0, "eV", "A hop uphill by this much is accepted with 1/e; far above all barriers: all hops are", gt=0
     )

@@ -104,6 +104,11 @@ class Book:
         answers: list[int | None] = [None] * len(searches)
         fresh: list[int] = []
         for place, one in enumerate(searches):
+            if one.state == "known":
+                answers[place] = self.find_saddle(one.positions, one.energy_eV)
+                if answers[place] is None:
+                    self.failures.append(f"{found_by}: minimum; the search fell into a minimum that is known already.")
+                continue
             if not one.found:
                 self.failures.append(f"{found_by}: {one.state}; {one.reason}")
                 continue
@@ -118,6 +123,10 @@ class Book:
             if index is not None:
                 self.seen[index] += 1
         return answers
+
+    def knows(self, positions: np.ndarray, energy_eV: float) -> bool:
+        """Whether a structure at rest is a copy of a proven point, so that it needs no proof of its own."""
+        return self.find_saddle(positions, energy_eV) is not None or self.find_minimum(positions, energy_eV) is not None
 
     def find_minimum(self, positions: np.ndarray, energy_eV: float) -> int | None:
         """The known minimum that this structure is a copy of."""

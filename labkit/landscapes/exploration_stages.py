@@ -50,13 +50,17 @@ class Stages:
             return START
         if self._used_up():
             return ""
-        if state.hops < task.hops and not self.book.full:
+        if self._hopping():
             return HOPPING
         if self.spent():
             return ""
         if task.double_ended and self._pairs():
             return DOUBLE
         return SINGLE if task.single_ended and self._searching() else ""
+
+    def _hopping(self) -> bool:
+        state, task = self.state, self.task
+        return state.hops < task.hops and state.quiet_hops < task.hop_patience and not self.book.full
 
     def spent(self) -> bool:
         """Whether a budget ended the exploration."""
@@ -73,7 +77,7 @@ class Stages:
     def fraction(self) -> float:
         """How much is done, 0 to 1, of what is known of now."""
         task, state = self.task, self.state
-        hopped = 1.0 if self.book.full else min(1.0, state.hops / max(1, task.hops))
+        hopped = min(1.0, state.hops / max(1, task.hops)) if self._hopping() else 1.0
         if hopped < 1:
             return 0.25 * hopped
         wanted = max(1, self.network.n_minima * task.searches)
@@ -114,7 +118,7 @@ class Stages:
                     for x, rng in zip(state.walkers, rngs, strict=True)
                 ]
             )
-        quenched = self.book.quench(starts)
+        quenched, before = self.book.quench(starts), self.network.n_minima
         for walker, index in enumerate(self.book.minima(quenched, HOPPING)):
             if index is None:
                 continue
@@ -123,6 +127,7 @@ class Stages:
             if rise <= 0 or rngs[walker].uniform() < np.exp(-rise / task.hop_temperature_eV):
                 state.walkers[walker], state.walkers_eV[walker] = quenched.positions[walker], energy
         state.hops += 1
+        state.quiet_hops = 0 if self.network.n_minima > before else state.quiet_hops + 1
 
     def _dynamics(self, positions: np.ndarray, rngs: list[np.random.Generator]) -> np.ndarray:
         """Velocity Verlet from Maxwell-Boltzmann velocities; a structure that explodes rests where it was."""
@@ -229,6 +234,7 @@ class Stages:
         if not starts:
             return
         options: dict = {"gradient_eV_A": self.task.saddle_gradient_eV_A, "ceiling_eV": self.task.ceiling_eV}
+        options["known"] = self.book.knows
         if directions is not None:
             lengths = np.maximum([np.linalg.norm(one) for one in directions], 1e-12)
             options["directions"] = np.array(directions) / lengths[:, None, None]

@@ -19,7 +19,8 @@ Row = tuple[str, dict[str, Any]]
 
 @dataclass
 class State:
-    """step: steps done. walkers (w, n, 3) Å with energies (w,) eV, None before the start. hops: steps of the walkers.
+    """step: steps done. walkers (w, n, 3) Å with energies (w,) eV, None before the start. hops: steps of the walkers,
+    quiet_hops: those since one found a minimum.
     tried: pairs of minima that a band was run between. attempts: searches from each single minimum, singles: all of
     them, quiet: those since one found something. written: minima and transition states already in tables and frames.
     """
@@ -29,6 +30,7 @@ class State:
     walkers: np.ndarray | None = None
     walkers_eV: np.ndarray | None = None
     hops: int = 0
+    quiet_hops: int = 0
     tried: set[tuple[int, int]] = field(default_factory=set)
     attempts: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
@@ -65,4 +67,16 @@ class State:
         ), [(str(table), dict(values)) for table, values in state["rows"]]
 
 
-_PLAIN = ("step", "hops", "attempts", "seen", "quiet", "singles", "evaluations", "elapsed_s", "failures", "done")
+_PLAIN = (
+    "step",
+    "hops",
+    "quiet_hops",
+    "attempts",
+    "seen",
+    "quiet",
+    "singles",
+    "evaluations",
+    "elapsed_s",
+    "failures",
+    "done",
+)
