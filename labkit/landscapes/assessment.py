@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labkit.errors import InvalidTask
+from labkit.errors import InvalidTask, UnreadableFile
 from labkit.landscapes import landscape17
 from labkit.landscapes.alignment import Comparison
+from labkit.landscapes.assessment_times import mfpt_ratio
 from labkit.landscapes.cleaning import CleanReport, clean
-from labkit.landscapes.kinetics import rates
 from labkit.landscapes.match import Match
-from labkit.landscapes.matching import THRESHOLD_A, Matcher, match
+from labkit.landscapes.matching import THRESHOLD_A, match
 from labkit.landscapes.network import KineticNetwork
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: 1/kT (1/eV) of the published curves; 38.68 is 300 K.
-BETAS_PER_EV = tuple(np.linspace(0.01, 40.0, 10))
 #: What an exploration keeps its network in.
 NETWORK_FILE = "network.json"
 #: Columns of `summary` that add up over molecules.
@@ -113,8 +111,14 @@ def assess(
     points only, a quick test whose limits stand in the caveats (`options` go to `quick_assessment.from_reference`); a
     complete score needs an exploration. threshold_A: partners are closer than this (root mean square per atom).
     cleaning: take out other molecules, crowded hydrogens and mirror images first (a cluster of one element has no bonds
-    to clean). Raises what `match` and `clean` raise.
+    to clean). Raises UnreadableFile where no network
+    is yet, and what `match` and `clean` raise.
     """
+    if not isinstance(reference, KineticNetwork):
+        raise InvalidTask(
+            f"the reference is {reference!r}, and not a KineticNetwork. What is assessed comes first, the reference "
+            "second; KineticNetwork.read(path) reads one from its file."
+        )
     caveats: tuple[str, ...] = ()
     network = _network(subject)
     if network is None:
@@ -138,10 +142,14 @@ def assess(
 
 
 def score_landscape17(
-    models: Iterable[str] | None = None, molecules: Iterable[str] | None = None, threshold_A: float = THRESHOLD_A
+    models: Iterable[str] | str | None = None,
+    molecules: Iterable[str] | str | None = None,
+    threshold_A: float = THRESHOLD_A,
 ) -> list[Assessment]:
     """The published networks against the published DFT networks, one assessment for each model and molecule."""
     scores = []
+    models = [models] if isinstance(models, str) else models
+    molecules = [molecules] if isinstance(molecules, str) else molecules
     for model in landscape17.models() if models is None else models:
         entry = landscape17.model(model)
         for molecule in landscape17.molecules() if molecules is None else molecules:
@@ -152,7 +160,7 @@ def score_landscape17(
     return scores
 
 
-def summary(assessments: Iterable[Assessment], by: Sequence[str] = ("model",)) -> pd.DataFrame:
+def summary(assessments: Iterable[Assessment] | Assessment, by: Sequence[str] = ("model",)) -> pd.DataFrame:
     """The scores added up, a row for each model (by=("model", "molecule"): for each molecule of it).
 
     Columns: minima and transition_states (of the reference), minima_found, extra_minima, without_energy (minima that a
@@ -163,6 +171,7 @@ def summary(assessments: Iterable[Assessment], by: Sequence[str] = ("model",)) -
     import pandas as pd
 
     keys = list(by)
+    assessments = [assessments] if isinstance(assessments, Assessment) else assessments
     rows = pd.DataFrame([one.summary() for one in assessments])
     if rows.empty:
         raise InvalidTask("there are no assessments to add up.")
@@ -173,61 +182,6 @@ def summary(assessments: Iterable[Assessment], by: Sequence[str] = ("model",)) -
     return table.join(groups[["mean_error_eV", "mean_barrier_error_eV"]].mean())
 
 
-def mfpt_ratio(
-    found: Match,
-    source: int,
-    target: int,
-    *,
-    betas_per_eV: Sequence[float] = BETAS_PER_EV,
-    path: Sequence[int] | None = None,
-    closest: bool = True,
-) -> pd.DataFrame:
-    """Mean first passage times source -> target of the other network over those of the reference, unit prefactors.
-
-    found: a match of the two networks. source, target: minima of the reference. path: only these minima of the
-    reference, source and target included, and their partners are kept, and no transition state leads from source to
-    target directly, so that one way is looked at alone. closest: minima without an exact partner take the closest one,
-    as in the published figure. Columns: beta_per_eV, log_reference, log_other (ln of the times), ratio: NaN when the
-    other network lacks a minimum, inf when no way leads to the target. Raises InvalidTask for minima that do not exist.
-    """
-    import pandas as pd
-
-    kept = list(path) if path is not None else [source, target]
-    wrong = [i for i in (*kept, source, target) if not 0 <= i < found.reference.n_minima]
-    if wrong or source == target or not {source, target} <= set(kept):
-        said = f"minimum {wrong[0]} does not exist" if wrong else "the path lacks one of them, or both are the same"
-        raise InvalidTask(f"source {source} and target {target}: {said}. Take two minima of the reference.")
-    partner = Matcher(found.reference, found.other).closest_minima() if closest else found.partner
-    ours, mine = _isolated(found.reference, (source, target), path)
-    theirs, ends = None, mine
-    if all(i in partner for i in kept):
-        way = None if path is None else [partner[i] for i in path]
-        theirs, ends = _isolated(found.other, (partner[source], partner[target]), way)
-    rows = []
-    for beta in betas_per_eV:
-        a = _log_time(ours, *mine, beta)
-        b = _log_time(theirs, *ends, beta) if theirs is not None else float("nan")
-        with np.errstate(over="ignore", invalid="ignore"):
-            rows.append((float(beta), a, b, float(np.exp(b - a))))
-    return pd.DataFrame(rows, columns=["beta_per_eV", "log_reference", "log_other", "ratio"])
-
-
-def _log_time(network: KineticNetwork, source: int, target: int, beta: float) -> float:
-    return float(rates(network, beta_per_eV=beta).log_first_passage_times(target)[source])
-
-
-def _isolated(
-    network: KineticNetwork, ends: tuple[int, int], path: Sequence[int] | None
-) -> tuple[KineticNetwork, tuple[int, int]]:
-    """The network of the path's minima alone, without the direct way between its ends, and the ends' new numbers."""
-    if path is None:
-        return network, ends
-    direct = {point.index for point in network.between(*ends)}
-    keep = [point.index for point in network.transition_states if point.index not in direct]
-    minima = list(path)
-    return network.subset(minima, keep), (minima.index(ends[0]), minima.index(ends[1]))
-
-
 def _network(subject: Any) -> KineticNetwork | None:
     """The network of a subject that has one, or None for a potential."""
     from labkit.runs import Run
@@ -235,9 +189,14 @@ def _network(subject: Any) -> KineticNetwork | None:
     if isinstance(subject, KineticNetwork):
         return subject
     folder = subject.folder if isinstance(subject, Run) else subject
-    if isinstance(folder, str | Path):
-        path = Path(folder) / NETWORK_FILE if Path(folder).is_dir() else Path(folder)
-        return KineticNetwork.read(path) if path.is_file() else None
+    if not isinstance(folder, str | Path):
+        return None
+    path = Path(folder) / NETWORK_FILE if Path(folder).is_dir() else Path(folder)
+    if path.is_file():
+        return KineticNetwork.read(path)
+    # a name alone may be that of a potential
+    if isinstance(folder, Path) or str(folder).endswith((".json", ".json.gz")):
+        raise UnreadableFile(f"there is no network {path}; an exploration writes it with its first minimum.")
     return None
 
 

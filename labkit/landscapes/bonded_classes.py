@@ -28,7 +28,7 @@ def bond_graph(symbols: Sequence[str], positions: np.ndarray) -> Mol:
     positions that are not finite; ModuleNotFoundError without RDKit.
     """
     try:
-        from rdkit import Chem, RDLogger
+        from rdkit import Chem, rdBase
         from rdkit.Chem import rdDetermineBonds
     except ModuleNotFoundError as missing:
         raise ModuleNotFoundError(f"Bond graphs need the package rdkit, which is not installed here: {INSTALL}") from (
@@ -41,7 +41,8 @@ def bond_graph(symbols: Sequence[str], positions: np.ndarray) -> Mol:
             f"{places.shape} with {int(np.sum(~np.isfinite(places)))} numbers that are not finite."
         )
     molecule = Chem.RWMol()
-    with _silent(RDLogger):
+    # what RDKit would print to stderr is said by the exceptions here; the user's own log settings come back
+    with rdBase.BlockLogs():
         for symbol in symbols:
             try:
                 molecule.AddAtom(Chem.Atom(symbol))
@@ -88,16 +89,3 @@ def _classes(symbols: tuple[str, ...], buffer: bytes) -> tuple[int, ...]:
 def _number(symbol: str, neighbours: tuple[str, ...]) -> int:
     """The same number in every process, unlike `hash`."""
     return zlib.crc32(" ".join((symbol, *neighbours)).encode())
-
-
-class _silent:
-    """RDKit prints to the process's stderr; what it has to say is said by the exceptions here."""
-
-    def __init__(self, logger: object) -> None:
-        self.logger = logger
-
-    def __enter__(self) -> None:
-        self.logger.DisableLog("rdApp.*")
-
-    def __exit__(self, *error: object) -> None:
-        self.logger.EnableLog("rdApp.*")

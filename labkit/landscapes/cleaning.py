@@ -12,16 +12,12 @@ from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, covalent_radii
 
 from labkit.errors import InvalidStructure
-from labkit.landscapes.alignment import Comparison
-from labkit.landscapes.bonded_classes import bond_graph
+from labkit.landscapes.alignment import Comparison, default_comparison
+from labkit.landscapes.cleaning_bonds import canonical, crowded_hydrogen, smiles
 from labkit.landscapes.network import KineticNetwork
 
-#: A hydrogen touches what is closer than both covalent radii and this (Å). In the 60 published networks, which were
-#: cleaned so, no hydrogen has a second atom within 0.56 Å of this kind; a bond is within 0.1 Å.
-REACH_A = 0.5
 #: Mirror images: closer than this (Å, root mean square per atom) and within this energy (eV); Carare et al. 2025.
 MIRROR_A, MIRROR_EV = 0.3, 5e-3
 #: Characters of a SMILES shown in a sentence.
@@ -79,25 +75,6 @@ class CleanReport:
         return (self.unphysical_minima + self.unphysical_transition_states) / points if points else float("nan")
 
 
-def smiles(symbols: Sequence[str], positions: np.ndarray) -> str:
-    """The canonical SMILES of the bond graph, all hydrogens and bonds explicit, bond orders open (all single)."""
-    from rdkit import Chem
-
-    return Chem.MolToSmiles(bond_graph(symbols, positions), allHsExplicit=True, allBondsExplicit=True)
-
-
-def crowded_hydrogen(symbols: Sequence[str], positions: np.ndarray) -> int | None:
-    """The first hydrogen that touches more than one atom, or None; see `REACH_A`."""
-    radii = covalent_radii[[atomic_numbers[symbol] for symbol in symbols]]
-    places = np.asarray(positions, dtype=float)
-    lengths = np.linalg.norm(places[:, None] - places[None], axis=2)
-    touching = (lengths < radii[:, None] + radii[None, :] + REACH_A).sum(axis=1) - 1
-    for index in np.flatnonzero(touching > 1):
-        if symbols[index] == "H":
-            return int(index)
-    return None
-
-
 def clean(
     network: KineticNetwork,
     reference: KineticNetwork | Atoms | str,
@@ -108,26 +85,41 @@ def clean(
 ) -> CleanReport:
     """The network without stationary points of another bond graph, without crowded hydrogens, mirror images kept once.
 
-    reference: what the molecule is: a network (its lowest minimum), a structure, or a SMILES as `smiles` writes it.
+    reference: what the molecule is: a network (the bonds of any of its minima: isomers are no faults), a structure, or
+    a SMILES. A transition state that joins minima of different bonds is a reaction and not judged by its own, which are
+    in between; nor is one that the reference has. What the reference has crowded is not asked of its hydrogens.
     hydrogens, mirror_images: whether these are taken out. Of two mirror images (or copies) closer than `MIRROR_A` and
     `MIRROR_EV` the one with more transition states stays, the first of equals; the transition states of the other go
     with it, as in the published cleaning. A self-loop counts as one.
 
-    Raises ModuleNotFoundError without RDKit, InvalidStructure for a reference that does not fit.
+    Raises ModuleNotFoundError without RDKit, InvalidStructure for a reference that does not fit or is no SMILES.
     """
-    wanted = _wanted(network, reference)
+    wanted, known, crowded = _wanted(network, reference)
     removals: list[Removal] = []
     gone: dict[str, set[int]] = {"minimum": set(), "transition state": set()}
-    for kind, points in (("minimum", network.minima), ("transition state", network.transition_states)):
-        for point in points:
-            removal = _fault(kind, point.index, network.symbols, point.positions, wanted, hydrogens)
-            if removal:
-                removals.append(removal)
-                gone[kind].add(point.index)
+    bonds = [smiles(network.symbols, point.positions) for point in network.minima]
+    for point, found in zip(network.minima, bonds, strict=True):
+        judged = hydrogens and "minimum" not in crowded
+        _judge("minimum", point.index, network.symbols, point.positions, found, wanted, judged, gone, removals)
+    for point in network.transition_states:
+        if len({bonds[end] for end in point.minima}) > 1:
+            continue
+        found, judged = smiles(network.symbols, point.positions), hydrogens and "transition state" not in crowded
+        _judge(
+            "transition state",
+            point.index,
+            network.symbols,
+            point.positions,
+            found,
+            wanted | known,
+            judged,
+            gone,
+            removals,
+        )
     for saddle in network.transition_states:
         _orphan(saddle.index, saddle.minima, gone, removals)
     if mirror_images:
-        comparison = comparison or Comparison(network.symbols)
+        comparison = (comparison or default_comparison(network)).for_symbols(network.symbols)
         for index, kept in _mirror_images(network, gone, comparison):
             removals.append(Removal("minimum", index, "mirror image", f"mirror image or copy of minimum {kept}", kept))
             gone["minimum"].add(index)
@@ -140,31 +132,50 @@ def clean(
     return CleanReport(cleaned, network.n_minima, network.n_transition_states, tuple(removals))
 
 
-def _wanted(network: KineticNetwork, reference: KineticNetwork | Atoms | str) -> str:
+def _wanted(
+    network: KineticNetwork, reference: KineticNetwork | Atoms | str
+) -> tuple[frozenset[str], frozenset[str], set[str]]:
+    """The bond graphs of minima, those of the reference's transition states, and the kinds that it has crowded."""
     if isinstance(reference, str):
-        return reference
+        return frozenset([canonical(reference, network.symbols)]), frozenset(), set()
     if isinstance(reference, KineticNetwork):
-        symbols, positions = reference.symbols, reference.global_minimum.positions
+        _ = reference.global_minimum  # says so when there is none
+        symbols = reference.symbols
+        minima = [point.positions for point in reference.minima]
+        saddles = [point.positions for point in reference.transition_states]
     else:
-        symbols, positions = tuple(reference.get_chemical_symbols()), reference.get_positions()
+        symbols, minima, saddles = tuple(reference.get_chemical_symbols()), [reference.get_positions()], []
     if sorted(symbols) != sorted(network.symbols):
         raise InvalidStructure(
             f"the reference has {len(symbols)} atoms of {sorted(set(symbols))}, the network {len(network.symbols)} of "
             f"{sorted(set(network.symbols))}; a network is cleaned against the same molecule."
         )
-    return smiles(symbols, positions)
+    kinds = {"minimum": minima, "transition state": saddles}
+    crowded = {kind for kind, all_ in kinds.items() if any(crowded_hydrogen(symbols, x) is not None for x in all_)}
+    return *(frozenset(smiles(symbols, x) for x in all_) for all_ in (minima, saddles)), crowded
 
 
-def _fault(
-    kind: str, index: int, symbols: Sequence[str], positions: np.ndarray, wanted: str, hydrogens: bool
-) -> Removal | None:
-    found = smiles(symbols, positions)
-    if found != wanted:
-        return Removal(kind, index, "bonds", f"its bonds are those of {found[:SHOWN]}, not of {wanted[:SHOWN]}")
-    atom = crowded_hydrogen(symbols, positions) if hydrogens else None
-    if atom is not None:
-        return Removal(kind, index, "hydrogen", f"hydrogen {atom} touches more than one atom")
-    return None
+def _judge(
+    kind: str,
+    index: int,
+    symbols: Sequence[str],
+    positions: np.ndarray,
+    found: str,
+    wanted: frozenset[str],
+    hydrogens: bool,
+    gone: dict[str, set[int]],
+    removals: list[Removal],
+) -> None:
+    atom = crowded_hydrogen(symbols, positions) if hydrogens and found in wanted else None
+    if found not in wanted:
+        others = f" or {len(wanted) - 1} more" if len(wanted) > 1 else ""
+        reason = f"its bonds are those of {found[:SHOWN]}, not of {min(wanted)[:SHOWN]}{others}"
+        removals.append(Removal(kind, index, "bonds", reason))
+    elif atom is not None:
+        removals.append(Removal(kind, index, "hydrogen", f"hydrogen {atom} touches more than one atom"))
+    else:
+        return
+    gone[kind].add(index)
 
 
 def _orphan(index: int, minima: tuple[int, int], gone: dict[str, set[int]], removals: list[Removal]) -> None:

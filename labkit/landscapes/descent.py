@@ -26,6 +26,7 @@ TRUSTED, REJECTED = 0.2, 0.6
 JUMP_A = 0.5
 #: The softest modes that are looked at in a minimum: a path of high symmetry may end in a saddle, not in a minimum.
 TESTED_MODES, LEAVE_A = 3, 0.05
+RIDGE = "it ended where a curvature is negative, not in a minimum"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Connection:
 
     minima (2, n, 3) Å and energies_eV (2,): side 0 is reached along -mode, side 1 along +mode. path (m, n, 3) from
     minima[0] over the saddle to minima[1] with path_energies_eV (m,). found: both sides ended in a minimum, else
-    `reason` says which one did not and why.
+    `reason` says which one did not and why; ridge: none failed but for ending where a curvature is negative.
     """
 
     minima: np.ndarray
@@ -44,6 +45,7 @@ class Connection:
     found: bool
     reason: str = ""
     evaluations: int = 0
+    ridge: bool = False
 
 
 def connect(
@@ -189,7 +191,7 @@ class _Descent:
                 break
             self._leave(which)
         for index in which:
-            self.reasons[index] = "it ended where a curvature is negative, not in a minimum"
+            self.reasons[index] = RIDGE
 
     def _leave(self, which: np.ndarray) -> None:
         vectors = spectrum(self.surface, self.x[which], self.b[which])[1][:, :, 0]
@@ -223,4 +225,5 @@ class _Descent:
             found=not said,
             reason=said,
             evaluations=int(self.counts[list(sides)].sum()),
+            ridge=bool(said) and all(self.reasons[i] in ("", RIDGE) for i in sides),
         )

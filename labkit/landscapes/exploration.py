@@ -57,7 +57,7 @@ class LandscapeExploration(Task):
     patience: int | None = quantity(
         None,
         "searches",
-        "Go on until so many searches in a row found nothing new; empty: 96, or 6 for each transition state found",
+        "Go on until so many searches in a row found nothing new; empty: 96, or 12 for each transition state found",
         ge=0,
         le=1_000_000,
     )
@@ -65,7 +65,9 @@ class LandscapeExploration(Task):
         None, "Å", "Largest displacement of a random push; empty: as fits the structure", gt=0, le=10
     )
     batch: int = quantity(32, "", "Bands, or single-ended searches, in one step", ge=1, le=10_000)
-    gradient_eV_A: float = quantity(1e-3, "eV/Å", "No force in a minimum is larger than this", gt=0, le=1)
+    gradient_eV_A: float = quantity(
+        1e-3, "eV/Å", "No force in a minimum is larger than this; weak bonds need less", gt=0, le=1
+    )
     saddle_gradient_eV_A: float = quantity(
         1e-3, "eV/Å", "No force in a transition state is larger than this", gt=0, le=1
     )
@@ -114,6 +116,8 @@ class LandscapeExploration(Task):
 
     def execute(self, context: RunContext) -> dict[str, Any]:
         """Explore; tables: growth (each step), minima, transition_states, failures; frames: the stationary points.
+
+        The result's `complete` says that searches from every minimum ran until nothing new came, within all budgets.
 
         Raises NotConverged when no start structure leads to a minimum, ValueError for an unknown potential.
         """

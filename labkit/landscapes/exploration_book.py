@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labkit.landscapes.descent import connect
 from labkit.landscapes.eigenvector_following import Saddle
+from labkit.landscapes.exploration_ends import PUSHES_A, Points, descended
 from labkit.landscapes.exploration_subject import Subject
 from labkit.landscapes.exploration_symmetry import point_group_order
 from labkit.landscapes.hessian import normal_modes
@@ -20,15 +20,15 @@ from labkit.landscapes.network import KineticNetwork
 from labkit.landscapes.quench import Quench, minimise
 from labkit.landscapes.surface import Surface
 
-#: A quench that ended on a saddle is pushed off it by these lengths (Å), one after the other: where the curvature is
-#: small, the force beside the saddle is below the criterion, too.
-PUSHES_A = (0.2, 0.5, 1.0)
+#: A minimum is looked at once more: its largest force may be this many times the criterion (noise of the potential).
+AT_REST = 2.0
 
 
 @dataclass
 class Book:
     """Settles what searches found. distance_A, energy_eV: two points closer in both are one. inversion: mirror images
     too. seen: how often each transition state was found. failures: sentences since they were last taken.
+    softest_eV_A2: the smallest curvature of a minimum that was added here.
     """
 
     surface: Surface
@@ -42,27 +42,29 @@ class Book:
     most_saddles: int
     seen: list[int] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    softest_eV_A2: float = np.inf
 
     def __post_init__(self) -> None:
         self.comparison = self.subject.comparison(inversion=self.inversion)
 
     def quench(self, positions: np.ndarray) -> Quench:
-        """Quench structures (k, n, 3) on the surface, as tightly as this network wants its minima."""
+        """Quench structures (k, n, 3) as tightly as this network wants its minima."""
         return minimise(self.surface, positions, self.gradient_eV_A)
 
     def minima(
-        self, quenched: Quench | _Points, found_by: str, pushes: tuple[float, ...] = PUSHES_A
+        self, quenched: Quench | Points, found_by: str, pushes: tuple[float, ...] = PUSHES_A, *, strict: bool = False
     ) -> list[int | None]:
         """The indices of quenched structures in the network, new ones added; None for a failure.
 
-        One that rests on a saddle is pushed off it to both sides, and counts as the minimum found if that is the same.
+        One that rests on a saddle is pushed off it to both sides and counts as the lower minimum found; `strict`: only
+        if that is the same on both.
         """
         answers: list[int | None] = [None] * len(quenched.positions)
         fresh: list[int] = []
         for place, (x, energy, converged) in enumerate(
             zip(quenched.positions, quenched.energies, quenched.converged, strict=True)
         ):
-            reason = quenched.reasons[place] if not converged else self.subject.fault(x)
+            reason = self.subject.fault(x) if converged else quenched.reasons[place] or "not converged"
             if reason:
                 self.failures.append(f"{found_by}: {reason}")
                 continue
@@ -73,9 +75,11 @@ class Book:
         unlike = [group[0] for group in groups]
         ridges: dict[int, np.ndarray] = {}
         proofs = normal_modes(self.surface, quenched.positions[unlike]) if unlike else []
-        for place, modes in zip(unlike, proofs, strict=True):
+        for place, modes, force in zip(unlike, proofs, self._forces(quenched.positions[unlike]), strict=True):
             x, energy = quenched.positions[place], float(quenched.energies[place])
-            if modes is None or modes.flat:
+            if not force <= AT_REST * self.gradient_eV_A:
+                self.failures.append(f"{found_by}: a quench is no minimum, it feels {force:.2g} eV/Å")
+            elif modes is None or modes.flat:
                 what = "the potential refuses a geometry beside it" if modes is None else "it has flat directions"
                 self.failures.append(f"{found_by}: a quench is no proven minimum, {what}")
             elif modes.negative:
@@ -85,14 +89,18 @@ class Book:
             else:
                 said = {"eigenvalues": modes.eigenvalues, "order": self._order(x), "info": self._info(found_by)}
                 self.network.add_minimum(energy, x, **said)
+                self.softest_eV_A2 = min(self.softest_eV_A2, float(modes.curvatures.min(initial=np.inf)))
         below: dict[int, int | None] = {}
         if ridges and pushes:
             sides = [(place, side * mode) for place, mode in ridges.items() for side in (1.0, -1.0)]
             starts = np.array([quenched.positions[place] + pushes[0] * move for place, move in sides])
-            found = self.minima(self.quench(starts), found_by, pushes[1:])
-            below = {
-                place: one for place, one, other in zip(ridges, found[::2], found[1::2], strict=True) if one == other
-            }
+            found = self.minima(self.quench(starts), found_by, pushes[1:], strict=strict)
+            for place, sides in zip(ridges, zip(found[::2], found[1::2], strict=True), strict=True):
+                ends = {side for side in sides if side is not None}
+                if len(ends) > 1 and strict:
+                    self.failures.append(f"{found_by}: a path ends on a ridge between two minima")
+                elif ends and not (strict and None in sides):
+                    below[place] = min(ends, key=lambda index: (self.network.minima[index].energy_eV, index))
         for group in groups:
             for place in group:
                 x, energy = quenched.positions[place], float(quenched.energies[place])
@@ -112,10 +120,13 @@ class Book:
             if not one.found:
                 self.failures.append(f"{found_by}: {one.state}; {one.reason}")
                 continue
+            if parted := self.subject.parted(one.positions):
+                self.failures.append(f"{found_by}: fell apart; {parted}")
+                continue
             answers[place] = self.find_saddle(one.positions, one.energy_eV)
             if answers[place] is None:
                 fresh.append(place)
-        groups = self._groups(_Points.of(searches), fresh)
+        groups = self._groups(Points.of(searches), fresh)
         for places, index in zip(groups, self._connected([searches[g[0]] for g in groups], found_by), strict=True):
             for place in places:
                 answers[place] = index
@@ -148,7 +159,7 @@ class Book:
         row = self.comparison.matrix([positions], [point.positions for point in near], self.distance_A)[0]
         return near[int(row.argmin())].index if row.min() < self.distance_A else None
 
-    def _groups(self, points: Quench | _Points, places: list[int]) -> list[list[int]]:
+    def _groups(self, points: Quench | Points, places: list[int]) -> list[list[int]]:
         """Places with the same structure together, in the order of the first of each."""
         groups: list[list[int]] = []
         for place in places:
@@ -166,21 +177,8 @@ class Book:
         """The indices of new saddles, added with the minima that steepest descent leads to both ways; else None."""
         if not searches:
             return []
-        paths = connect(self.surface, searches, gradient_eV_A=self.gradient_eV_A)
-        ways = [(path.path, path.path_energies_eV) for path in paths]
-        ends, energies = (np.array([getattr(path, name) for path in paths]) for name in ("minima", "energies_eV"))
-        for number in [number for number, path in enumerate(paths) if not path.found]:
-            settled = self._settled(ends[number])
-            ends[number], energies[number] = settled.positions, settled.energies
-            way, heights = ways[number]
-            ways[number] = (
-                np.concatenate([ends[number, :1], way, ends[number, 1:]]),
-                np.concatenate([energies[number, :1], heights, energies[number, 1:]]),
-            )
-        flat, heights = ends.reshape(-1, *ends.shape[2:]), energies.ravel()
-        said = ["" if finite else "the path from a saddle left physics" for finite in np.isfinite(heights)]
-        whole = np.array([not reason for reason in said])
-        found = self.minima(_Points(flat, heights, whole, said), found_by)
+        ends, ways = descended(self.surface, searches, self.gradient_eV_A)
+        found = self.minima(ends, found_by, strict=True)
         answers: list[int | None] = []
         for number, one in enumerate(searches):
             first, second = found[2 * number], found[2 * number + 1]
@@ -190,7 +188,7 @@ class Book:
                 answers.append(None)
                 continue
             turn = slice(None) if first <= second else slice(None, None, -1)
-            info = {"curvature_eV_A2": one.curvature_eV_A2, "branched": not paths[number].found}
+            info = {"curvature_eV_A2": one.curvature_eV_A2, "branched": ways[number].branched}
             answers.append(
                 self.network.add_transition_state(
                     (first, second)[turn],
@@ -199,52 +197,22 @@ class Book:
                     eigenvalues=one.modes.eigenvalues,
                     order=self._order(one.positions),
                     info=self._info(found_by) | info,
-                    path=ways[number][0][turn],
-                    path_energies_eV=ways[number][1][turn],
+                    path=ways[number].positions[turn],
+                    path_energies_eV=ways[number].energies_eV[turn],
                 )
             )
             self.seen.append(0)
         return answers
 
-    def _settled(self, ends: np.ndarray) -> Quench:
-        """Minima below the ends (2, n, 3) of a path that stopped short, or on a ridge where it branches.
-
-        A path of higher symmetry than the minima runs along such a ridge; its two branches are mirror images, so that
-        either will do.
-        """
-        quenched = self.quench(ends)
-        for length in PUSHES_A:
-            proofs = normal_modes(self.surface, quenched.positions)
-            pushes = [
-                np.zeros_like(ends[0]) if modes is None else length * modes.directions[: modes.negative].sum(axis=0)
-                for modes in proofs
-            ]
-            if not np.any(pushes):
-                break
-            quenched = self.quench(quenched.positions + np.array(pushes))
-        return quenched
+    def _forces(self, positions: np.ndarray) -> np.ndarray:
+        """The largest force (eV/Å) in each structure, NaN where the potential refuses it."""
+        if not len(positions):
+            return np.zeros(0)
+        gradients = self.surface.gradients(positions)[1].reshape(positions.shape)
+        return np.linalg.norm(gradients, axis=2).max(axis=1)
 
     def _order(self, positions: np.ndarray) -> int:
         return point_group_order(self.network.symbols, positions, inversion=self.inversion)
 
     def _info(self, found_by: str) -> dict:
         return {"found_by": found_by, "number": self.network.n_minima + self.network.n_transition_states}
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Structures that are handed on like those of a quench."""
-
-    positions: np.ndarray
-    energies: np.ndarray
-    converged: np.ndarray
-    reasons: list[str]
-
-    @classmethod
-    def of(cls, searches: Sequence[Saddle]) -> _Points:
-        return cls(
-            np.array([one.positions for one in searches]),
-            np.array([one.energy_eV for one in searches]),
-            np.array([one.found for one in searches]),
-            [one.reason for one in searches],
-        )

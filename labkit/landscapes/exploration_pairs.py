@@ -44,11 +44,10 @@ def next_pairs(
         for number in range(len(parts)):
             inside = np.flatnonzero(part == number)
             outside = np.flatnonzero(part != number)
-            across = sorted((bounds[a, b], _pair(a, b)) for a in inside for b in outside)
-            for gap, pair in across[:joins]:
+            for gap, pair in _nearest(bounds, inside, outside, joins):
                 wanted[pair] = (0, gap)
     for a in range(network.n_minima):
-        near = np.lexsort((np.arange(network.n_minima), bounds[a]))
+        near = np.argsort(bounds[a], kind="stable")[: neighbours + 1]
         for b in [b for b in near if b != a][:neighbours]:
             wanted.setdefault(_pair(a, b), (1, float(bounds[a, b])))
         if mirrors:
@@ -95,6 +94,17 @@ def _bounds(network: KineticNetwork, classes: np.ndarray) -> np.ndarray:
     structures = np.array([point.positions for point in network.minima])
     prints = fingerprints(structures - structures.mean(axis=1, keepdims=True), classes)
     return lower_bounds(prints, prints, structures.shape[1])
+
+
+def _nearest(bounds: np.ndarray, inside: np.ndarray, outside: np.ndarray, count: int) -> list[tuple[float, Pair]]:
+    """The `count` nearest pairs between two sets of minima; of equals, the one with the lowest numbers first."""
+    gaps = bounds[np.ix_(inside, outside)]
+    count = min(count, gaps.size)
+    if not count:
+        return []
+    farthest = np.partition(gaps, count - 1, axis=None)[count - 1]
+    near = [(float(gaps[i, j]), _pair(inside[i], outside[j])) for i, j in np.argwhere(gaps <= farthest)]
+    return sorted(near)[:count]
 
 
 def _pair(a: int, b: int) -> Pair:

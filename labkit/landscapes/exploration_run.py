@@ -13,11 +13,12 @@ import numpy as np
 
 from labkit.landscapes.exploration import NETWORK_FILE, LandscapeExploration
 from labkit.landscapes.exploration_book import Book
-from labkit.landscapes.exploration_stages import DOUBLE, HOPPING, SINGLE, Stages
+from labkit.landscapes.exploration_stages import DOUBLE, HOPPING, SINGLE, START, Stages
 from labkit.landscapes.exploration_state import Row, State
 from labkit.landscapes.exploration_subject import Subject
 from labkit.landscapes.network import KineticNetwork
 from labkit.landscapes.surface import Surface
+from labkit.structures.bare import electrons
 
 if TYPE_CHECKING:
     from labkit.runs import RunContext
@@ -30,9 +31,15 @@ FINE = 10_000
 
 
 class WatchedSurface(Surface):
-    """A surface that asks `check` before every batch."""
+    """A surface that asks `check`, which may raise, before every batch, and before every point that takes long."""
 
     check: Callable[[], None] = staticmethod(lambda: None)
+
+    def watch(self, check: Callable[[], None]) -> None:
+        """Ask `check` from now on, in the potential too where it goes from point to point."""
+        self.check = check
+        if watched := getattr(self._evaluate, "watched", None):
+            watched(check)
 
     def evaluate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Surface.evaluate`."""
@@ -52,7 +59,8 @@ class Explorer:
         self.surface = WatchedSurface.of(task.potential, task.structure, device=task.device)
         atoms = task.structure
         name = str(atoms.info.get("name") or atoms.get_chemical_formula())
-        self.state = State(KineticNetwork(atoms.get_chemical_symbols(), self.surface.level_of_theory, name))
+        level = self.surface.level_of_theory
+        self.state = State(KineticNetwork(atoms.get_chemical_symbols(), level, name, info=electrons(atoms)))
         self.rows: list[Row] = []
         self._begun, self._saved, self._cost = time.monotonic(), 0.0, 0.0
         stored = context.load_checkpoint()
@@ -75,7 +83,7 @@ class Explorer:
             seen=state.seen,
         )
         self.stages = Stages(task, self.surface, self.book, state)
-        self.surface.check = self._check
+        self.surface.watch(self._check)
         self._stage = ""
         self._write()
 
@@ -85,6 +93,8 @@ class Explorer:
             self._stage = stage
             self._check()
             self.stages.do(stage)
+            if stage == START and (advice := self.stages.advice()):
+                self.context.log(advice)
             self._keep(stage)
             if time.monotonic() - self._saved > self._cost / WRITING:
                 self._checkpoint()
@@ -185,7 +195,7 @@ class Explorer:
             "global_minimum_eV": lowest.energy_eV,
             "energies_eV": [point.energy_eV for point in network.minima],
             "barriers_eV": [point.energy_eV for point in network.transition_states],
-            "complete": not self.stages.spent() and not self.book.full,
+            "complete": self.stages.complete(),
             "found_once": sum(count == 1 for count in state.seen) / hits if hits else None,
             "evaluations": state.evaluations,
             "steps": state.step,

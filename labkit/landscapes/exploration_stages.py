@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase import units
 
 from labkit.errors import NotConverged
-from labkit.landscapes.alignment import Comparison
 from labkit.landscapes.bonded_classes import element_classes
 from labkit.landscapes.exploration_bands import candidates
 from labkit.landscapes.exploration_book import Book
+from labkit.landscapes.exploration_dynamics import dynamics
 from labkit.landscapes.exploration_pairs import laid_together, mirrored, next_pairs
+from labkit.landscapes.exploration_progress import advice, fraction
 from labkit.landscapes.exploration_state import State
+from labkit.landscapes.exploration_subject import Subject
 from labkit.landscapes.exploration_uphill import pushed, searched
 from labkit.landscapes.hessian import hessian, normal_modes
 from labkit.landscapes.surface import Surface
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 START, HOPPING, DOUBLE, SINGLE = "start", "hopping", "double-ended", "single-ended"
 #: Searches from one minimum in one step at the least, so that its Hessian is paid once for many.
 EACH = 8
-#: Unless the user says so: go on for so many searches without news, for each transition state and at the least.
-PATIENCE, LEAST_PATIENCE = 6, 96
+#: Unless the user says so: go on for so many searches without news, for each transition state and at the least. With 6
+#: instead of 12, LJ8 ended with 41 of its 42 transition states for three of four seeds.
+PATIENCE, LEAST_PATIENCE = 12, 96
 #: A search along a mode begins so far from the minimum (Å, length of the 3N vector).
 MODE_A = 0.3
 
@@ -38,10 +40,17 @@ class Stages:
 
     def __init__(self, task: LandscapeExploration, surface: Surface, book: Book, state: State) -> None:
         self.task, self.surface, self.book, self.state = task, surface, book, state
-        self.subject, self.network = book.subject, book.network
-        self.comparison: Comparison = book.comparison
-        self.step_A = task.step_A or self.subject.step_A()
-        self.push_A = task.push_A or 0.3 * self.subject.nearest_A
+        self.network, self.comparison = book.network, book.comparison
+        self._paired: tuple[tuple[int, int, int], list[tuple[int, int]]] = (-1, -1, -1), []
+        self._fit()
+
+    def _fit(self) -> None:
+        """Let all lengths be those of the potential: a geometry as it is given may be too wide or too narrow."""
+        if self.state.lengths:
+            self.book.subject = self.book.subject.scaled_to(np.array(self.state.lengths))
+        self.subject: Subject = self.book.subject
+        self.step_A = self.task.step_A or self.subject.step_A()
+        self.push_A = self.task.push_A or 0.3 * self.subject.nearest_A
 
     def next(self) -> str:
         """The stage of the next step; empty when all is done or a budget is spent."""
@@ -66,6 +75,11 @@ class Stages:
         """Whether a budget ended the exploration."""
         return self._used_up() or self.network.n_transition_states >= self.task.max_transition_states
 
+    def complete(self) -> bool:
+        """Whether searches from every minimum ran until nothing new came, before a budget was spent."""
+        searched = self.task.single_ended and self.state.singles > 0 and not self._searching()
+        return searched and not self.spent() and not self.book.full
+
     def _used_up(self) -> bool:
         most = self.task.max_evaluations
         return most is not None and self.state.evaluations >= most
@@ -76,33 +90,38 @@ class Stages:
 
     def fraction(self) -> float:
         """How much is done, 0 to 1, of what is known of now."""
-        task, state = self.task, self.state
-        hopped = min(1.0, state.hops / max(1, task.hops)) if self._hopping() else 1.0
-        if hopped < 1:
-            return 0.25 * hopped
-        wanted = max(1, self.network.n_minima * task.searches)
-        searched = min(sum(min(a, task.searches) for a in state.attempts) / wanted, 1.0)
-        quiet = min(1.0, state.quiet / max(1, self._patience()))
-        return 0.25 + 0.75 * (0.2 * bool(state.tried) + 0.4 * searched + 0.4 * min(quiet, searched))
+        return fraction(self.task, self.state, hopping=self._hopping(), patience=self._patience())
+
+    def advice(self) -> str:
+        """See `exploration_progress.advice`."""
+        return advice(self.task, self.book.softest_eV_A2)
 
     def _rng(self, *numbers: int) -> np.random.Generator:
         return np.random.default_rng([self.task.seed, *numbers])
 
     def _start(self) -> None:
         task = self.task
-        starts = [self.subject.atoms.positions]
-        starts += [self.subject.random(self._rng(0, walker)) for walker in range(1, task.walkers)]
+        given = self.subject.atoms.positions
+        rest = self.book.quench(given[None])
+        if rest.converged[0] and not self.subject.fault(rest.positions[0]):
+            self.state.lengths = rest.positions[0].tolist()
+            self._fit()
+            given = rest.positions[0]
+        starts = [given] + [self.subject.random(self._rng(0, walker)) for walker in range(1, task.walkers)]
         quenched = self.book.quench(np.array(starts))
         found = self.book.minima(quenched, START)
         good = [index for index in found if index is not None]
         if not good:
             raise NotConverged(
                 f"none of {len(starts)} start structures could be quenched to a proven minimum with {task.potential}: "
-                f"{'; '.join(dict.fromkeys(self.book.failures[:3]))} Does the potential know this molecule?"
+                f"{'; '.join(dict.fromkeys(self.book.failures[:3]))} Does the potential know this molecule, and are "
+                f"its lengths (shortest distance {self.subject.shortest_A:.2f} Å) in the unit of the potential?"
             )
         points = [self.network.minima[good[0] if index is None else index] for index in found]
         self.state.walkers = np.array([point.positions for point in points])
         self.state.walkers_eV = np.array([point.energy_eV for point in points])
+        if said := self.advice():
+            self.book.failures.append(f"{START}: {said}")
 
     def _hop(self) -> None:
         task, state = self.task, self.state
@@ -110,7 +129,8 @@ class Stages:
         if task.search == "random":
             starts = np.array([self.subject.random(rng) for rng in rngs])
         elif task.search == "MD quenches":
-            starts = self._dynamics(state.walkers, rngs)
+            how = {"steps": task.md_steps, "timestep_fs": task.timestep_fs, "temperature_K": task.md_temperature_K}
+            starts = dynamics(self.surface, state.walkers, rngs, **how)
         else:
             starts = np.array(
                 [
@@ -129,34 +149,20 @@ class Stages:
         state.hops += 1
         state.quiet_hops = 0 if self.network.n_minima > before else state.quiet_hops + 1
 
-    def _dynamics(self, positions: np.ndarray, rngs: list[np.random.Generator]) -> np.ndarray:
-        """Velocity Verlet from Maxwell-Boltzmann velocities; a structure that explodes rests where it was."""
-        task = self.task
-        masses = self.surface.masses[None, :, None]
-        dt = task.timestep_fs * units.fs
-        spread = np.sqrt(units.kB * task.md_temperature_K / masses)
-        v = np.array([rng.normal(size=positions.shape[1:]) for rng in rngs]) * spread
-        v -= (masses * v).sum(axis=1, keepdims=True) / masses.sum()
-        x, forces = positions.copy(), self.surface.evaluate(positions)[1]
-        for _ in range(task.md_steps):
-            v = v + 0.5 * dt * forces / masses
-            trial = x + dt * v
-            new = self.surface.evaluate(trial)[1]
-            good = np.isfinite(new).all(axis=(1, 2), keepdims=True)
-            x, forces = np.where(good, trial, x), np.where(good, new, forces)
-            v = np.where(good, v + 0.5 * dt * forces / masses, -v)
-        return x
-
     def _pairs(self) -> list[tuple[int, int]]:
-        return next_pairs(
-            self.network,
-            self.state.tried,
-            neighbours=self.task.neighbours,
-            joins=self.task.joins,
-            most=self.task.batch,
-            classes=element_classes(self.network.symbols),
-            mirrors=self.task.mirrors and self.task.inversion,
-        )
+        now = self.network.n_minima, self.network.n_transition_states, len(self.state.tried)
+        if now != self._paired[0]:
+            found = next_pairs(
+                self.network,
+                self.state.tried,
+                neighbours=self.task.neighbours,
+                joins=self.task.joins,
+                most=self.task.batch,
+                classes=element_classes(self.network.symbols),
+                mirrors=self.task.mirrors and self.task.inversion,
+            )
+            self._paired = now, found
+        return self._paired[1]
 
     def _join(self) -> None:
         task, pairs = self.task, self._pairs()

@@ -20,7 +20,7 @@ Row = tuple[str, dict[str, Any]]
 @dataclass
 class State:
     """step: steps done. walkers (w, n, 3) Å with energies (w,) eV, None before the start. hops: steps of the walkers,
-    quiet_hops: those since one found a minimum.
+    quiet_hops: those since one found a minimum. lengths: positions (n, 3) that say how long bonds are here.
     tried: pairs of minima that a band was run between. attempts: searches from each single minimum, singles: all of
     them, quiet: those since one found something. written: minima and transition states already in tables and frames.
     """
@@ -29,6 +29,7 @@ class State:
     step: int = 0
     walkers: np.ndarray | None = None
     walkers_eV: np.ndarray | None = None
+    lengths: list[list[float]] = field(default_factory=list)
     hops: int = 0
     quiet_hops: int = 0
     tried: set[tuple[int, int]] = field(default_factory=set)
@@ -69,6 +70,7 @@ class State:
 
 _PLAIN = (
     "step",
+    "lengths",
     "hops",
     "quiet_hops",
     "attempts",

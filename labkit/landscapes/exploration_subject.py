@@ -6,7 +6,7 @@ which moves, which starts and which comparison fit; every move draws from a gene
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -48,9 +48,12 @@ class Subject:
         if keep_bonds is None:
             keep_bonds = symbols <= COVALENT and len(symbols) > 1
         graph = connectivity(atoms.get_chemical_symbols(), atoms.positions) if keep_bonds else None
-        gaps = squareform(pdist(atoms.positions)) + np.diag(np.full(len(atoms), np.inf))
-        nearest = gaps.min(axis=1)
-        return cls(atoms, graph, _rotors(graph), float(nearest.max()), float(nearest.min()))
+        return cls(atoms, graph, _rotors(graph), *_gaps(atoms.positions))
+
+    def scaled_to(self, positions: np.ndarray) -> Subject:
+        """The same subject with the lengths of another geometry (n, 3): the potential's own, where it is at rest."""
+        nearest, shortest = _gaps(positions)
+        return replace(self, nearest_A=nearest, shortest_A=shortest)
 
     def comparison(self, *, inversion: bool) -> Comparison:
         """What counts as the same structure."""
@@ -59,15 +62,21 @@ class Subject:
 
     def fault(self, positions: np.ndarray) -> str:
         """Why a structure is no longer the one explored: it fell apart, or has other bonds; empty if it is."""
-        gaps = squareform(pdist(positions))
-        parts = nx.number_connected_components(nx.from_numpy_array(gaps < APART * self.nearest_A))
-        if parts > 1:
-            return f"it fell into {parts} parts"
+        if parted := self.parted(positions):
+            return parted
         if self.graph is None:
             return ""
         graph = connectivity(self.atoms.get_chemical_symbols(), positions)
         same = nx.is_isomorphic(self.graph, graph, node_match=lambda one, other: one["symbol"] == other["symbol"])
         return "" if same else "its bonds changed"
+
+    def parted(self, positions: np.ndarray) -> str:
+        """Into how many parts a structure fell, in words; empty if it is whole. A saddle may be between two bonds, but
+        not between two molecules that left each other.
+        """
+        gaps = squareform(pdist(positions))
+        parts = nx.number_connected_components(nx.from_numpy_array(gaps < APART * self.nearest_A))
+        return f"it fell into {parts} parts" if parts > 1 else ""
 
     def same_bonds(self, permutation: np.ndarray) -> bool:
         """Whether renaming the atoms by `permutation` leaves every bond where it was."""
@@ -124,6 +133,12 @@ class Subject:
         if self.graph is None:
             return 0.4 * self.nearest_A
         return 0.05 if self.rotors else 0.3
+
+
+def _gaps(positions: np.ndarray) -> tuple[float, float]:
+    """The longest and the shortest distance (Å) from an atom to its nearest one."""
+    nearest = (squareform(pdist(positions)) + np.diag(np.full(len(positions), np.inf))).min(axis=1)
+    return float(nearest.max()), float(nearest.min())
 
 
 def connectivity(symbols: list[str], positions: np.ndarray) -> nx.Graph:

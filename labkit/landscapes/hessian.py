@@ -16,6 +16,9 @@ from labkit.landscapes.surface import Surface
 ZERO_EV_A3, ZERO_PART = 1.0, 1e-4
 #: sqrt(eV/(Å^2 amu)) / 2π in THz and in cm^-1.
 THZ, PER_CM = 15.633302, 521.4709
+#: A point at rest this close to a line is linear (see `Surface.idle`): a quench leaves a bend of force / curvature, and
+#: the rotation about the axis of a nearly linear molecule is not idle, it is one of its bending modes.
+LINEAR_AT_REST = 1e-2
 #: So many displaced geometries are evaluated in one call.
 AT_ONCE = 20_000
 
@@ -109,7 +112,7 @@ def normal_modes(
         hessians = hessian(surface, positions)
     return [
         _modes(surface, idle, one) if np.isfinite(one).all() else None
-        for idle, one in zip(surface.idle(positions), hessians, strict=True)
+        for idle, one in zip(surface.idle(positions, LINEAR_AT_REST), hessians, strict=True)
     ]
 
 

@@ -151,7 +151,7 @@ def published_table() -> pd.DataFrame:
 
 
 def _known(molecule: str) -> str:
-    key = molecule.strip().lower().removesuffix(" acid")
+    key = str(molecule).strip().lower().removesuffix(" acid")
     if key not in molecules():
         raise InvalidTask(f"Landscape17 has no molecule {molecule!r}; take one of {', '.join(molecules())}.")
     return key

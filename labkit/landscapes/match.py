@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from labkit.landscapes.alignment import Comparison
 from labkit.landscapes.network import KineticNetwork, Minimum, TransitionState
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ class TransitionStatePair(MinimumPair):
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """Partners of two networks at one threshold (Å, root mean square per atom; inf: the closest whatever they are)."""
+    """Partners of two networks at one threshold (Å, root mean square per atom; inf: the closest whatever they are).
+
+    comparison: what counted as the same structure, for atoms in the reference's order.
+    """
 
     reference: KineticNetwork
     other: KineticNetwork
@@ -42,6 +46,7 @@ class Match:
     minima: tuple[MinimumPair, ...]
     transition_states: tuple[TransitionStatePair, ...]
     warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {value}" for name, value in self.counts.items())
@@ -51,6 +56,13 @@ class Match:
     def partner(self) -> dict[int, int]:
         """The matched minima: index in the reference -> index in the other network."""
         return {pair.reference: pair.other for pair in self.minima}
+
+    @cached_property
+    def closest_partner(self) -> dict[int, int]:
+        """`partner`, and for the minima that are missing the closest of those that are left, however far."""
+        from labkit.landscapes.matching import Matcher
+
+        return Matcher(self.reference, self.other, self.comparison).closest_minima(self.partner)
 
     @property
     def missing_minima(self) -> list[int]:

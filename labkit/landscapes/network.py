@@ -17,6 +17,7 @@ from ase.data import atomic_numbers
 
 from labkit.errors import InvalidStructure
 from labkit.landscapes.stationary_point import Minimum, TransitionState, checked, frozen, representatives, said_of
+from labkit.structures.bare import ELECTRONS
 
 __all__ = ["KineticNetwork", "Minimum", "TransitionState"]
 
@@ -151,9 +152,14 @@ class KineticNetwork:
         return [self.transition_states[key] for key in sorted(self._graph.get_edge_data(i, j) or ())]
 
     def atoms(self, point: Minimum) -> Atoms:
-        """A stationary point as a molecule (no cell), its energy (eV) and number in `info`."""
+        """A stationary point as a molecule (no cell), its energy (eV) and number in `info`, and the charge (e) and the
+        multiplicity that `self.info` may hold, so that it is computed as it was found.
+        """
         kind = "transition_state" if isinstance(point, TransitionState) else "minimum"
-        return Atoms(self.symbols, positions=point.positions, info={"energy": point.energy_eV, kind: point.index})
+        info = {key: self.info[key] for key in ELECTRONS if self.info.get(key) is not None}
+        return Atoms(
+            self.symbols, positions=point.positions, info=info | {"energy": point.energy_eV, kind: point.index}
+        )
 
     def subset(self, minima: Iterable[int], transition_states: Iterable[int] | None = None) -> KineticNetwork:
         """A network of some minima, renumbered in the order given, and the transition states among them.

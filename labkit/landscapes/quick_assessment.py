@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labkit.errors import InvalidTask
-from labkit.landscapes.alignment import Comparison
-from labkit.landscapes.matching import default_comparison
+from labkit.landscapes.alignment import Comparison, default_comparison
 from labkit.landscapes.network import KineticNetwork
 from labkit.landscapes.stationary_point import Minimum
 
@@ -62,7 +61,7 @@ def from_reference(
         else Surface.of(potential, reference.atoms(reference.minima[0]), device=device)
     )
     made = KineticNetwork(reference.symbols, surface.level_of_theory or surface.name, surface.name)
-    same = comparison or default_comparison(reference)
+    same = (comparison or default_comparison(reference)).for_symbols(reference.symbols)
     fates: dict[str, list[int | str]] = {"minima": [], "transition_states": []}
 
     quenched = minimise(surface, np.array([p.positions for p in reference.minima]), gradient_eV_A, max_steps)

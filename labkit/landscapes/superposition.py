@@ -136,7 +136,9 @@ def stacked(given: Sequence[np.ndarray] | np.ndarray, name: str, dimensions: int
     try:
         array = np.asarray(given, dtype=float)
     except (ValueError, TypeError) as wrong:
-        raise InvalidStructure(f"the {name} are not arrays of n positions each with the same n.") from wrong
+        raise InvalidStructure(
+            f"the {name} are not arrays of n positions each with the same n (of ase.Atoms give atoms.positions)."
+        ) from wrong
     if array.size == 0:
         return np.zeros((0, 0, 3))
     array = array[None] if array.ndim == 2 and not dimensions else array

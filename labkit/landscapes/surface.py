@@ -130,11 +130,12 @@ class Surface:
         """The last sentence of a potential that refused a geometry, if there is one."""
         return self.refusals[-1] if self.refusals else ""
 
-    def idle(self, positions: np.ndarray) -> np.ndarray:
+    def idle(self, positions: np.ndarray, linear: float = LINEAR) -> np.ndarray:
         """Orthonormal idle directions (k, 3n, z) at positions (k, n, 3), z = 6, 3 or 0; a missing one is zero.
 
         Translations are e_a in all atoms, rotations e_a x (r - r̄); both are orthonormalised by a singular value
-        decomposition, which also finds the rotation that a linear molecule lacks.
+        decomposition, which also finds the rotation that a linear molecule lacks: one whose singular value, relative
+        to the largest, is below `linear`.
         """
         positions = np.asarray(positions, dtype=float)
         k, n = positions.shape[:2]
@@ -149,7 +150,7 @@ class Surface:
         rotations = np.cross(np.eye(3)[None, None], arms[:, :, None, :])  # (k, n, axis, xyz)
         rotations = rotations.transpose(0, 1, 3, 2).reshape(k, 3 * n, 3)
         left, values, _ = np.linalg.svd(rotations, full_matrices=False)
-        present = values > LINEAR * np.maximum(values[:, :1], 1e-12)
+        present = values > linear * np.maximum(values[:, :1], 1e-12)
         return np.concatenate([directions, left * present[:, None, :]], axis=2)
 
     def project(self, positions: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -33,3 +33,13 @@ def connected(seed, **more):
     """The largest part of a random network."""
     made = random_network(seed, **more)
     return made.subset(sorted(made.components()[0]))
+
+
+def reordered(one, order):
+    """The same network with its atoms in another order."""
+    made = KineticNetwork([one.symbols[i] for i in order], one.level_of_theory, one.name)
+    for point in one.minima:
+        made.add_minimum(point.energy_eV, point.positions[order])
+    for point in one.transition_states:
+        made.add_transition_state(point.minima, point.energy_eV, point.positions[order])
+    return made

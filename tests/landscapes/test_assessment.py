@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from labkit.errors import InvalidStructure, InvalidTask
+from labkit.errors import InvalidTask, UnreadableFile
 from labkit.landscapes import landscape17
 from labkit.landscapes.alignment import Comparison
 from labkit.landscapes.assessment import assess, mfpt_ratio, summary
-from labkit.landscapes.cleaning import clean, crowded_hydrogen, smiles
 from labkit.landscapes.matching import match
 from labkit.landscapes.network import KineticNetwork
 from labkit.landscapes.quick_assessment import from_reference
 from labkit.landscapes.surface import Surface
+
+from .networks import network, reordered
 
 pytest.importorskip("rdkit")
 
@@ -21,65 +22,6 @@ def copied(network):
 @pytest.fixture
 def ethanol():
     return landscape17.reference("ethanol")
-
-
-def test_the_published_networks_are_clean_and_nothing_is_taken_out_of_them():
-    for name in landscape17.molecules():
-        reference = landscape17.reference(name)
-        for model in ("mace+landscape", "nequip+landscape", "mace-mp-0b3"):
-            assert clean(landscape17.model_network(model, name), reference, mirror_images=False).removals == ()
-    assert clean(reference, reference).removals == ()
-
-
-def test_another_molecule_is_taken_out_with_its_transition_states(ethanol):
-    broken = ethanol.minima[0].positions.copy()
-    broken[ethanol.symbols.index("O")] += 3.0
-    index = ethanol.add_minimum(-4217.0, broken)
-    kept = ethanol.add_transition_state((0, 1), -4217.4, ethanol.transition_states[0].positions + 0.0)
-    lost = ethanol.add_transition_state((0, index), -4216.9, ethanol.transition_states[0].positions)
-    report = clean(ethanol, landscape17.reference("ethanol"))
-    assert [(one.kind, one.index, one.cause) for one in report.removals] == [
-        ("minimum", index, "bonds"),
-        ("transition state", lost, "minimum gone"),
-    ]
-    assert report.unphysical_minima == 1
-    assert report.unphysical_transition_states == 0
-    assert report.unphysical_fraction == pytest.approx(1 / 7)
-    assert report.network.n_minima == 2
-    assert kept in report.network.info["was"]["transition_states"]
-
-
-def test_a_hydrogen_between_two_atoms_is_taken_out(ethanol):
-    hydrogen, oxygen, carbon = (ethanol.symbols.index(s) for s in ("H", "O", "C"))
-    places = ethanol.minima[0].positions
-    assert crowded_hydrogen(ethanol.symbols, places) is None
-    squeezed = places.copy()
-    squeezed[hydrogen] = (places[oxygen] + places[carbon]) / 2
-    assert crowded_hydrogen(ethanol.symbols, squeezed) == hydrogen
-    index = ethanol.add_minimum(-4210.0, squeezed)
-    removed = clean(ethanol, smiles(ethanol.symbols, places)).removals
-    assert [one.index for one in removed] == [index]
-    assert removed[0].unphysical
-
-
-def test_of_mirror_images_the_one_with_more_transition_states_stays(ethanol):
-    point = ethanol.minima[0]
-    twin = ethanol.add_minimum(point.energy_eV + 1e-3, -point.positions)
-    other = ethanol.add_minimum(point.energy_eV + 6e-3, -point.positions)  # beyond 5 meV: another minimum
-    report = clean(ethanol, landscape17.reference("ethanol"))
-    assert [(one.index, one.cause, one.of) for one in report.removals] == [(twin, "mirror image", 0)]
-    assert other in report.network.info["was"]["minima"]
-    for _ in range(4):
-        ethanol.add_transition_state((twin, 1), -4217.4, ethanol.transition_states[0].positions)
-    report = clean(ethanol, landscape17.reference("ethanol"))
-    assert (0, "mirror image") in [(one.index, one.cause) for one in report.removals if one.kind == "minimum"]
-    assert report.network.transition_states_of(report.network.info["was"]["minima"].index(twin))
-    assert clean(ethanol, landscape17.reference("ethanol"), mirror_images=False).mirror_images == 0
-
-
-def test_a_network_of_another_molecule_cannot_be_cleaned(ethanol):
-    with pytest.raises(InvalidStructure, match="the same molecule"):
-        clean(ethanol, landscape17.reference("aspirin"))
 
 
 def test_a_network_scores_full_marks_against_itself_however_it_is_turned(ethanol):
@@ -95,6 +37,36 @@ def test_a_network_scores_full_marks_against_itself_however_it_is_turned(ethanol
     assert one.mfpt_ratio(0, 1).ratio.to_numpy() == pytest.approx(1.0, rel=1e-9)
     row = summary([one]).loc["the same, mirrored"]
     assert (row.minima_found, row.extra_minima, row.recall) == (2, 0, 1.0)
+
+
+def test_a_comparison_belongs_to_atoms_in_any_order(ethanol):
+    rng = np.random.default_rng(0)
+    other = reordered(ethanol, [8, 6, 7, 5, 4, 3, 2, 1, 0])
+    hydrogens = np.flatnonzero(np.array(other.symbols) == "H")
+    like = np.arange(9)
+    like[hydrogens] = np.roll(hydrogens, 2)
+    for point in list(other.minima):
+        other.add_minimum(point.energy_eV, point.positions[like] + rng.normal(0, 1e-4, (9, 3)))
+    found = assess(other, ethanol, comparison=Comparison(ethanol.symbols))
+    assert found.counts["extra_minima"] == found.counts["missing_transition_states"] == 0
+    assert found.cleaning.mirror_images == 2
+
+
+def test_the_ratio_compares_as_the_match_did_and_keeps_its_partners():
+    first = network([0.0, 0.5, 0.1], [(0, 1, 1.0), (1, 2, 0.9)])
+    second = KineticNetwork(first.symbols)
+    for point in first.minima[::-1]:
+        second.add_minimum(point.energy_eV, point.positions)
+    for point in first.transition_states:
+        second.add_transition_state([2 - end for end in point.minima], point.energy_eV, point.positions)
+    fixed = Comparison(first.symbols, mode="fixed frame")
+    for found in (match(first, second), match(first, second, 0.3, fixed)):
+        assert mfpt_ratio(found, 1, 0, betas_per_eV=10.0).ratio.to_numpy() == pytest.approx(1.0)
+    # minimum 2 has no partner: it takes what is left, and 0 and 1 keep theirs
+    moved = second.subset([1, 2])
+    moved.add_minimum(0.2, [[2.4, 0.0, 0.0]])
+    assert match(first, moved).closest_partner == {0: 1, 1: 0, 2: 2}
+    assert match(first, moved, 0.3, Comparison(first.symbols, "elements")).closest_partner != {0: 1, 1: 0, 2: 2}
 
 
 def test_first_passage_times_of_the_dft_network_are_the_published_ones():
@@ -174,6 +146,14 @@ def test_a_network_can_be_given_as_its_file_or_as_the_folder_of_its_exploration(
     ethanol.write(tmp_path / "network.json")
     for subject in (tmp_path, str(tmp_path), tmp_path / "network.json"):
         assert assess(subject, landscape17.reference("ethanol")).counts["minima_found"] == 2
+
+
+def test_a_run_without_a_network_and_swapped_arguments_are_sentences(ethanol, tmp_path):
+    for subject in (tmp_path, tmp_path / "gone", str(tmp_path / "network.json")):
+        with pytest.raises(UnreadableFile, match="an exploration writes it with its first minimum"):
+            assess(subject, ethanol)
+    with pytest.raises(InvalidTask, match="What is assessed comes first, the reference second"):
+        assess(ethanol, "gfn2-xtb")
 
 
 def test_options_of_a_potential_are_refused_for_a_network(ethanol):

@@ -5,10 +5,12 @@ import pytest
 
 from labkit.errors import InvalidStructure, InvalidTask
 from labkit.landscapes import landscape17
-from labkit.landscapes.alignment import Comparison, bonded_classes, distances
+from labkit.landscapes.alignment import Comparison, distances
 from labkit.landscapes.assessment import score_landscape17, summary
 from labkit.landscapes.matching import Matcher, closest_match, match
 from labkit.landscapes.network import KineticNetwork
+
+from .networks import reordered
 
 pytest.importorskip("rdkit")
 
@@ -39,6 +41,13 @@ def line(points, saddles=(), name=""):
         network.add_minimum(energy, [[x, 0, 0]])
     for ends, x, energy in saddles:
         network.add_transition_state(ends, energy, [[x, 0, 0]])
+    return network
+
+
+def minima_only(symbols, structures):
+    network = KineticNetwork(symbols)
+    for positions in structures:
+        network.add_minimum(0.0, positions)
     return network
 
 
@@ -105,8 +114,8 @@ def test_a_wrong_matcher_does_not_give_the_published_counts(wrong, options):
     network = landscape17.model_network("mace", "aspirin")
     threshold = options.pop("threshold_A", 0.3)
     found = match(reference, network, threshold, Comparison(reference.symbols, **options))
-    assert (len(found.minima), len(found.transition_states)) != (5, 3), wrong
-    assert len(found.minima) < 5
+    assert len(found.minima) < 5, wrong  # as published: 5 and 3
+    assert len(found.transition_states) < 3, wrong
 
 
 def test_of_two_reference_minima_with_one_nearest_partner_the_closer_one_keeps_it():
@@ -167,29 +176,46 @@ def test_closest_matches_are_one_to_one_and_have_no_threshold():
     assert found.partner == {1: 0, 2: 1}
     assert found.missing_minima == [0]
     assert Matcher(reference, other, FIXED).closest_minima() == found.partner
+    # exact partners stay where another minimum would take them, and only the others are sought
+    assert Matcher(reference, other, FIXED).closest_minima({0: 0}) == {0: 0, 2: 1}
+
+
+def test_one_atom_is_a_point_of_a_surface_and_not_laid_upon_another():
+    surface = line([(0.0, 0.0), (1.0, 0.1), (3.0, 0.2)], [((0, 1), 0.5, 0.6)])
+    found = match(surface, surface)
+    assert found.partner == {0: 0, 1: 1, 2: 2}
+    assert found.counts["transition_states_found"] == 1
+    assert match(surface, line([(0.1, 0.0), (9.0, 0.1)])).missing_minima == [1, 2]
 
 
 def test_a_threshold_can_be_moved_without_computing_anything_twice(monkeypatch):
     reference = landscape17.reference("paracetamol")
     matcher = Matcher(reference, landscape17.model_network("gfn2-xtb", "paracetamol"))
-    wide = [len(matcher.match(threshold).minima) for threshold in (0.5, 0.4, 0.35, 0.3, 0.1)]
-    assert wide == sorted(wide, reverse=True)
-    assert wide[0] == 4 > wide[-1] == 0
+    thresholds = (0.5, 0.45, 0.4, 0.3, 0.1)
+    asked = [matcher.match(threshold).counts for threshold in thresholds]
+    assert [one["minima_found"] for one in asked][::4] == [4, 0]
     monkeypatch.setattr("labkit.landscapes.alignment.distances", None)
-    assert len(matcher.match(0.45).minima) == 4
+    assert [matcher.match(threshold).counts for threshold in thresholds] == asked
     monkeypatch.undo()
-    fresh = match(reference, matcher.other, 0.45)
-    assert fresh.partner == matcher.match(0.45).partner
+    assert [match(reference, matcher.other, threshold).counts for threshold in thresholds] == asked
+
+
+def test_a_narrower_threshold_finds_what_a_wider_search_ended_before():
+    # transition state 1 of ethanol is 0.484 Å from theirs; below 1 Å a search ends at 0.798 Å already
+    reference, other = landscape17.reference("ethanol"), landscape17.model_network("nequip+landscape", "ethanol")
+    matcher = Matcher(reference, other)
+    for threshold in (1.0, 0.7, 0.5, 1.0, 0.5):
+        assert matcher.match(threshold).counts == match(reference, other, threshold).counts, threshold
+    assert matcher.match(0.5).counts["transition_states_found"] == 1
+    both = [p.positions for p in reference.transition_states[:2]]
+    swapped = Matcher(*(minima_only(reference.symbols, both[::way]) for way in (1, -1)))
+    swapped.match(1.0)
+    assert swapped.minima_A(0.2) == pytest.approx(Matcher(swapped.reference, swapped.other).minima_A(0.2))
 
 
 def test_networks_whose_atoms_stand_in_another_order_are_compared():
     reference, network = landscape17.reference("ethanol"), landscape17.model_network("mace+landscape", "ethanol")
-    order = [8, 6, 7, 5, 4, 3, 2, 1, 0]
-    shuffled = KineticNetwork([network.symbols[i] for i in order])
-    for point in network.minima:
-        shuffled.add_minimum(point.energy_eV, point.positions[order])
-    for point in network.transition_states:
-        shuffled.add_transition_state(point.minima, point.energy_eV, point.positions[order])
+    shuffled = reordered(network, [8, 6, 7, 5, 4, 3, 2, 1, 0])
     a, b = match(reference, network), match(reference, shuffled)
     assert a.counts == b.counts
     assert [p.rmsd_A for p in a.minima] == pytest.approx([p.rmsd_A for p in b.minima], abs=1e-6)
@@ -206,36 +232,6 @@ def test_empty_networks_and_other_molecules():
         match(landscape17.reference("ethanol"), landscape17.reference("malonaldehyde"))
     with pytest.raises(InvalidTask, match="positive distance"):
         match(reference, reference, 0.0, FIXED)
-
-
-def test_like_atoms_of_the_shipped_points_stand_in_different_orders_and_are_compared_all_the_same():
-    network = landscape17.reference("aspirin")
-    comparison = Comparison(network.symbols)
-    a, b = network.minima[0].positions, network.minima[1].positions
-    assert not np.array_equal(*(bonded_classes(network.symbols, x) for x in (a, b)))
-    found = comparison.align(a, b)
-    assert bonded_classes(network.symbols, found.positions) == pytest.approx(bonded_classes(network.symbols, a))
-    assert comparison.distance(a, b) == pytest.approx(found.distance_A, abs=1e-6)
-
-
-def test_the_shipped_networks_have_the_published_sizes_and_sources():
-    networks = [landscape17.reference(name) for name in landscape17.molecules()]
-    assert [n.n_minima for n in networks] == [11, 2, 2, 2, 4, 7]
-    assert [n.n_transition_states for n in networks] == [37, 4, 2, 4, 9, 11]
-    assert [len(n.self_loops) for n in networks] == [8, 3, 1, 2, 2, 1]
-    assert all(len(n.components()) == 1 for n in networks)
-    assert len(landscape17.models()) == 10
-    assert landscape17.model("mace_altitude").name == "mace+landscape"
-    assert landscape17.reference("Salicylic acid").name == networks[-1].name
-    folder = landscape17.FOLDER
-    assert "BSD 3-Clause" in (folder / "LICENSE").read_text()
-    assert "4b8e838e9b8476dc2bdb3373f6650052801844f8" in (folder / "SOURCE.txt").read_text()
-    with pytest.raises(InvalidTask, match="no molecule 'benzene'"):
-        landscape17.reference("benzene")
-    with pytest.raises(InvalidTask, match="no network of a model 'schnet'"):
-        landscape17.model_network("schnet", "ethanol")
-    lost = landscape17.model_network("nequip+landscape", "aspirin").info["without_energy"]
-    assert (len(lost["minima"]), len(lost["transition_states"])) == (24, 3)
 
 
 def test_all_pairs_of_a_batch_are_those_of_single_pairs():

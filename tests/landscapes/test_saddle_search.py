@@ -129,7 +129,7 @@ def test_a_batch_gives_what_its_members_give_one_by_one_and_twice_the_same(lj7, 
 
 def test_a_search_that_starts_in_a_minimum_climbs_out_and_known_points_are_not_proven_again(lj7, minima, saddles):
     [out] = find_saddles(lj7, minima[:1])
-    assert out.state != "minimum"
+    assert out.state in ("saddle", "higher order")
     assert out.steps > 1
     place = next(one for one in saddles if one.found).positions
     rattled = place + np.random.default_rng(1).normal(size=place.shape) * 0.01

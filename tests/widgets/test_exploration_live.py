@@ -100,6 +100,7 @@ def test_a_network_file_that_is_missing_or_broken_costs_only_the_picture(finishe
     path.write_bytes(whole[: len(whole) // 2])
     view._poll()
     assert "The network cannot be read" in view.error.value
+    assert view.note.value == ""  # it was written, and the error says the rest
     assert view.network is None
     path.write_bytes(whole)
     view._poll()
@@ -113,6 +114,27 @@ def test_a_network_file_that_is_missing_or_broken_costs_only_the_picture(finishe
     view._poll()
     assert "The table growth cannot be read" in view.error.value
     view.close()
+
+
+def test_what_could_not_be_drawn_is_drawn_when_it_can_be(finished, view, monkeypatch):
+    whole = view.graph.draw
+
+    def broken(*_):
+        monkeypatch.setattr(view.graph, "draw", whole)
+        raise RuntimeError("the plot is away")
+
+    network = KineticNetwork.read(finished.folder / "network.json")
+    network.add_minimum(-9.0, network.minima[0].positions + 1)
+    monkeypatch.setattr(view.graph, "draw", broken)
+    with view._lock:
+        network.write(finished.folder / "network.json")
+        with pytest.raises(RuntimeError, match="the plot is away") as failed:
+            view._poll()
+        view.on_tick_error(failed.value)
+        assert "the plot is away" in view.error.value
+    view._poll()
+    assert view.error.value == ""
+    assert sum(len(view.graph.data[place].x) for place in (MINIMA, TRAY)) == 13
 
 
 def test_another_network_in_the_same_folder_is_placed_anew(finished, view):

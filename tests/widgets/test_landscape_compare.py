@@ -1,5 +1,8 @@
 """Two landscapes in one view: matched, missing and spurious points at any threshold, and the partner of a minimum."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from labkit_widgets.landscape_figure import MATCHED, MISSING, SPURIOUS
@@ -7,8 +10,10 @@ from labkit_widgets.landscape_trees import ABOVE, BY_BASIN
 from labkit_widgets.landscape_view import LandscapeView
 
 from labkit.errors import InvalidStructure
+from labkit.landscapes.alignment import Comparison
 from labkit.landscapes.landscape17 import model_network, models, reference
-from labkit.landscapes.matching import match
+from labkit.landscapes.matching import Matcher, match
+from labkit.landscapes.network import KineticNetwork
 
 from .landscape_hands import line
 from .landscape_networks import chain, random_network
@@ -43,19 +48,64 @@ def test_two_landscapes_are_matched_and_counted(compared):
         assert f"<td>{value}</td>" in cells
 
 
-def test_the_threshold_asks_again_without_computing_distances_again(compared, monkeypatch):
-    def never(*_):
-        raise AssertionError("distances were computed again")
+def test_the_slider_shows_what_a_fresh_comparison_finds(compared):
+    for threshold in (0.05, 0.45, 0.9, 0.3):
+        compared.matching.slider.value = threshold
+        assert compared.match.counts == match(compared.network, compared.other, threshold).counts, threshold
+        assert compared.matching.error.value == ""
 
-    monkeypatch.setattr(type(compared.matching.matcher), "_distances", never)
-    start = compared.match.counts
-    compared.matching.slider.value = 0.05
-    assert compared.matching.error.value == ""
-    strict = compared.match.counts
-    assert strict["minima_found"] <= start["minima_found"]
-    assert strict["minima_found"] + strict["missing_minima"] == compared.network.n_minima
-    compared.matching.slider.value = 0.3
-    assert compared.match.counts == start
+
+def test_a_slider_that_is_moved_during_the_first_comparison_is_followed(monkeypatch):
+    network, ready, reached = reference("ethanol"), threading.Event(), threading.Event()
+    whole = Matcher.match
+
+    def slow(self, threshold_A, **options):
+        found = whole(self, threshold_A, **options)
+        if threshold_A == 0.3:
+            reached.set()
+            ready.wait(10)
+        return found
+
+    monkeypatch.setattr(Matcher, "match", slow)
+    view = LandscapeView(network, model_network("nequip+landscape", "ethanol"))
+    assert reached.wait(10)
+    view.matching.slider.value = 0.5
+    ready.set()
+    assert view.match.threshold_A == 0.5
+    assert f"<td>{view.match.counts['transition_states_found']}</td>" in view.matching.table.value
+    view.close()
+
+
+def test_nothing_is_compared_any_more_when_the_view_is_closed(monkeypatch, soon):
+    def slow(self, first, second, reach):
+        time.sleep(0.005 * len(first) * len(second))
+        return np.full((len(first), len(second)), np.inf)
+
+    monkeypatch.setattr(Matcher, "_distances", slow)
+    view = LandscapeView(random_network(40), random_network(40, seed=1))
+    thread = view.matching._thread
+    soon(lambda: "minimum" in view.matching.note.value and "of 40" in view.matching.note.value, 5)
+    view.close()
+    assert not thread.is_alive()
+    assert view.matching.table.value == view.matching.error.value == ""
+
+
+def test_a_comparison_is_of_the_reference_and_serves_the_other_order_too():
+    network = reference("ethanol")
+    order = [8, 6, 7, 5, 4, 3, 2, 1, 0]
+    other = KineticNetwork([network.symbols[i] for i in order], "mirrored")
+    for point in network.minima:
+        other.add_minimum(point.energy_eV, -point.positions[order])
+    view = LandscapeView(network, other, comparison=Comparison(network.symbols))
+    assert view.match.partner == {0: 0, 1: 1}
+    for tree in (0, 1):
+        view.select(1, tree=tree)
+        view.point.which.value = view.point.which.options[1]
+        note = view.point.view.note.value
+        assert "minimum 1 of the other landscape" in note
+        assert "0.000 Å per atom away" in note
+        assert "its mirror image" in note  # the gauche minimum is chiral
+    view.close()
 
 
 def test_the_partner_of_a_minimum_is_ringed_and_laid_on_it(compared):
@@ -97,9 +147,7 @@ def test_two_trees_stand_beside_or_above_each_other_on_one_scale(compared):
 
 
 def test_an_error_of_the_comparison_stands_beside_its_slider(monkeypatch):
-    from labkit.landscapes.matching import Matcher
-
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError("the distances ran away")
 
     monkeypatch.setattr(Matcher, "match", broken)

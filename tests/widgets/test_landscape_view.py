@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from labkit_widgets.landscape_figure import MANY, PLAIN
+from labkit_widgets.landscape_kinetics import WHILE_DRAGGED
 from labkit_widgets.landscape_rates import passage
 from labkit_widgets.landscape_view import LandscapeView
+from labkit_widgets.landscape_words import time_words
 
 from labkit.landscapes.kinetics import rates
 from labkit.landscapes.network import KineticNetwork, TransitionState
@@ -94,7 +96,7 @@ def test_equal_prefactors_are_said_and_harmonic_ones_are_taken_when_they_can_be(
     assert "one prefactor ν for all steps: minimum 0 has no Hessian eigenvalues" in view.kinetics.note.value
     harmonic = LandscapeView(chain(eigenvalues=[-1.0, 2.0, 3.0]))
     assert harmonic.passage.prefactors == "harmonic"
-    assert " s</td>" in harmonic.kinetics.table.value or "s</td>" in harmonic.kinetics.table.value
+    assert f"<td>{time_words(harmonic.passage.log_there, True)}</td>" in harmonic.kinetics.table.value
     harmonic.close()
 
 
@@ -135,7 +137,7 @@ def test_an_empty_network_and_one_minimum_are_a_sentence():
     alone = LandscapeView(random_network(1))
     assert "a tree of one leaf" in alone.words.value
     assert alone.structure is not None
-    assert "choose another minimum" in alone.kinetics.note.value
+    assert "there is no other minimum to go to" in alone.kinetics.note.value
     assert alone.trees.error.value == alone.error.value == ""
     alone.close()
 
@@ -143,8 +145,32 @@ def test_an_empty_network_and_one_minimum_are_a_sentence():
 def test_what_does_not_exist_is_refused(view):
     with pytest.raises(ValueError, match="there is no minimum 9; the network has the minima 0 to 2"):
         view.select(9)
-    with pytest.raises(ValueError, match="no such tree"):
-        view.select(0, tree=1)
+    for tree in (1, 2):
+        with pytest.raises(ValueError, match="no such tree"):
+            view.select(0, tree=tree)
+    with pytest.raises(ValueError, match="no minimum 3"):
+        view.select("3")
+    with pytest.raises(ValueError, match="not a point of chain"):
+        view.select(random_network(2).minima[1])
+
+
+def test_what_is_no_network_and_starts_that_no_slider_has_are_sentences():
+    for given in (("network.json",), (chain(), "gfn2-xtb"), (None,)):
+        with pytest.raises(TypeError, match="is shown from a KineticNetwork, not from"):
+            LandscapeView(*given)
+    for wrong in ({"threshold_A": 3}, {"temperature_K": float("nan")}, {"temperature_K": 1}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; its slider goes from"):
+            LandscapeView(chain(), **wrong)
+    one = LandscapeView(chain(), chain(), labels=("DFT",))
+    assert one.titles == ["DFT", "by hand"]
+    one.close()
+
+
+def test_the_temperature_of_a_large_network_answers_when_it_is_let_go(view):
+    assert view.kinetics.temperature.continuous_update
+    large = LandscapeView(random_network(WHILE_DRAGGED + 2))
+    assert not large.kinetics.temperature.continuous_update
+    large.close()
 
 
 def test_a_large_tree_has_one_line_and_leaves_without_marks_that_can_be_clicked():

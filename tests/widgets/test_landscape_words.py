@@ -27,6 +27,10 @@ def test_sizes_and_what_stands_apart_are_said():
     assert "in 3 parts that no transition state joins" in size_words(random_network(12, parts=3))
     alone = random_network(1)
     assert "a tree of one leaf" in size_words(alone)
+    sunk = chain()
+    sunk.add_transition_state((0, 2), -99.9, sunk.minima[0].positions)
+    assert "1 lies below a minimum that it joins" in size_words(sunk)
+    assert "below" not in size_words(chain())
     assert "has no minima yet: explore" in size_words(KineticNetwork(["Ar"]))
 
 
@@ -39,6 +43,15 @@ def test_a_cut_is_put_into_words():
     assert "1 minimum lies above the cut" in words
     assert "minimum 2 lies above the cut" in words
     assert "alone in its superbasin, and leaves it at 0.500 eV" in basin_words(drawing, drawing.basins(0.4), 0.4, 0)
+
+
+def test_of_minima_of_one_energy_the_first_is_the_lowest():
+    network = random_network(1)
+    network.add_minimum(network.minima[0].energy_eV, network.minima[0].positions + 1)
+    network.add_transition_state((0, 1), network.minima[0].energy_eV + 1, network.minima[0].positions)
+    drawing = Drawing.of(network)
+    assert drawing.basins(2.0).lowest.tolist() == [0]
+    assert drawing.basins(0.5).lowest.tolist() == [0, 1]
 
 
 def test_a_transition_state_is_told_from_the_minimum_where_one_stands():

@@ -48,6 +48,7 @@ class ExplorationView(Panel):
         self._lock = threading.RLock()
         self._gone = self._failed = False
         self._was_active: bool | None = None
+        self._owed: set[str] = set()  # what was read and is not drawn yet
         self._scales: Scales | None = None
         self.status = status or RunView(run)
         self.end = EndOfExploration(lambda: self.network)
@@ -127,10 +128,11 @@ class ExplorationView(Panel):
         with self._lock:
             if self._gone:
                 return
-            found = self.model.poll()
+            self._owed |= self.model.poll()
             ended, self._was_active = active != self._was_active, active
-            if found or ended or self._failed:
-                self._draw(found, active)
+            if self._owed or ended or self._failed:
+                self._draw(self._owed, active)
+                self._owed = set()
         spent = time.monotonic() - began
         TICKER.pace(self._poll, max(INTERVAL_S if active else IDLE_S, spent / _SHARE))
 
@@ -142,7 +144,8 @@ class ExplorationView(Panel):
             self._draw_growth()
         _write(self.reasons, failures_html(self.failures))
         if network is None:
-            _write(self.note, muted("waiting for the first minimum" if active else "this run wrote no network"))
+            words = "waiting for the first minimum" if active else "this run wrote no network"
+            _write(self.note, "" if "network" in self.model.problems else muted(words))
         elif "network" in found and network.minima:
             self._scales = Scales.of(network)
             self._draw_network()

@@ -82,8 +82,8 @@ class Drawing:
         leaves = np.flatnonzero(inside[: len(self.minima)])
         tops, at, sizes = np.unique(top[leaves], return_inverse=True, return_counts=True)
         lowest = np.full(len(tops), -1)
-        by_energy = np.argsort(-self.energies_eV[leaves], kind="stable")
-        lowest[at[by_energy]] = self.minima[leaves[by_energy]]  # the last one written, the lowest, stays
+        by_energy = np.lexsort((self.minima[leaves], self.energies_eV[leaves]))[::-1]
+        lowest[at[by_energy]] = self.minima[leaves[by_energy]]  # the last one written stays: the first of the lowest
         order = np.lexsort((self.tree.lowest_eV[tops], -sizes))
         return Basins(tops[order], sizes[order], lowest[order])
 

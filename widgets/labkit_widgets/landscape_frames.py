@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from labkit.landscapes.alignment import Alignment, Comparison
-from labkit.landscapes.matching import default_comparison
+from labkit.landscapes.alignment import Alignment, Comparison, default_comparison
 from labkit.landscapes.network import KineticNetwork, Minimum, TransitionState
 
 STORED, STRAIGHT, MODE, STILL = "steepest-descent path", "straight line", "imaginary mode", "structure"
@@ -96,12 +95,8 @@ def laid_on(
 
 
 def comparison_of(network: KineticNetwork, comparison: Comparison | None = None) -> Comparison:
-    """Return what counts as the same structure: what was given, or what suits the network."""
-    if comparison is not None:
-        return comparison
-    if len(network.symbols) < 3:  # one or two atoms have no frame of their own: they are points of a surface
-        return Comparison(network.symbols, "elements", mode="fixed frame")
-    return default_comparison(network)
+    """Return what counts as the same structure, for atoms in this network's order: what was given, or what suits it."""
+    return (comparison or default_comparison(network)).for_symbols(network.symbols)
 
 
 def _stored(point: TransitionState) -> tuple[np.ndarray, np.ndarray, int]:

@@ -16,6 +16,8 @@ from .landscape_words import lines, path_words, time_words
 from .panel import Panel, muted
 
 LOWEST_K, HIGHEST_K = 10.0, 10_000.0
+#: Above this number of transition states, a tenth of a second each time, the slider answers when it is let go.
+WHILE_DRAGGED = 300
 
 
 class KineticsPanel(Panel):
@@ -33,6 +35,7 @@ class KineticsPanel(Panel):
         self.temperature = w.FloatLogSlider(
             value=min(max(temperature_K, LOWEST_K), HIGHEST_K), base=10, min=np.log10(LOWEST_K),
             max=np.log10(HIGHEST_K), step=0.001, readout_format=".0f",
+            continuous_update=network.n_transition_states <= WHILE_DRAGGED,
             layout=w.Layout(flex="1 1 180px", max_width="340px"),
         )  # fmt: skip
         self.temperature.tooltip = "Temperature in K"

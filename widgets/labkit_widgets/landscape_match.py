@@ -1,11 +1,13 @@
 """The comparison of two landscapes with its threshold: matched, missing and spurious points, counted while it moves.
 
-Distances are computed once, in a thread, up to the end of the slider; the slider then only asks again.
+Distances are computed in a thread, up to the end of the slider, and kept; the slider then only asks again. The thread
+ends with the view.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import ipywidgets as w
@@ -23,6 +25,8 @@ from .landscape_words import lines
 from .panel import Panel, muted
 
 SMALLEST_A, LARGEST_A = 0.05, 1.0
+#: Seconds between two words on how far the comparison is; seconds that a release waits for its end.
+TELL_S, WAIT_S = 0.5, 1.0
 
 
 class MatchPanel(Panel):
@@ -43,6 +47,7 @@ class MatchPanel(Panel):
         self._known: Match | None = None
         self._thread: threading.Thread | None = None
         self._gone = False
+        self._told = 0.0
         self.matcher = Matcher(reference, other, comparison_of(reference, comparison))
         self.slider = w.FloatSlider(
             value=min(max(threshold_A, SMALLEST_A), LARGEST_A), min=SMALLEST_A, max=LARGEST_A, step=0.01,
@@ -89,30 +94,56 @@ class MatchPanel(Panel):
 
     def _compute(self) -> None:
         try:
-            self.matcher.match(LARGEST_A)
-        except Exception as error:
-            self.note.value = ""
-            self.error.value = theme.message(f"The landscapes could not be compared: {error}")
-            return
-        self._match_again()
-
-    def _match_again(self) -> None:
-        if self._gone or (self._known is None and threading.current_thread() is not self._thread):
-            return  # the thread draws the first comparison at whatever the slider says by then
-        try:
-            with self._lock:
-                self._known = self.matcher.match(self.slider.value)
-                self.table.value = counts_table(self._known)
-                self.note.value = lines(self._known.warnings)
-                self.error.value = ""
+            self.matcher.match(LARGEST_A, progress=self._tell)
+            while self._known is None:
+                threshold = self.slider.value
+                found = self.matcher.match(threshold, progress=self._tell)
+                with self._lock:  # a slider that was moved meanwhile found nothing to change: once more, then
+                    if threshold == self.slider.value:
+                        self._show(found)
             if not self._gone:
                 self._on_match()
+        except _Released:
+            pass
         except Exception as error:
-            self.error.value = theme.message(f"The landscapes could not be compared: {error}")
+            self.note.value = ""
+            self._say(error)
+
+    def _tell(self, words: str) -> None:
+        if self._gone:
+            raise _Released
+        if time.monotonic() - self._told > TELL_S:
+            self._told = time.monotonic()
+            self.note.value = muted(f"laying structures onto each other: {words}")
+
+    def _match_again(self) -> None:
+        try:
+            with self._lock:
+                if self._gone or self._known is None:
+                    return  # the thread draws the first comparison at whatever the slider says by then
+                self._show(self.matcher.match(self.slider.value))
+            self._on_match()
+        except Exception as error:
+            self._say(error)
+
+    def _show(self, found: Match) -> None:
+        self._known = found
+        self.table.value = counts_table(found)
+        self.note.value = lines(found.warnings)
+        self.error.value = ""
+
+    def _say(self, error: Exception) -> None:
+        self.error.value = theme.message(f"The landscapes could not be compared: {error}")
 
     def release(self) -> None:
-        """Draw nothing any more; a thread that still computes ends by itself."""
+        """Draw nothing any more, and end the thread, which asks between a few pairs of structures."""
         self._gone = True
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(WAIT_S)
+
+
+class _Released(Exception):
+    """Nobody waits for the comparison any more."""
 
 
 def counts_table(match: Match) -> str:

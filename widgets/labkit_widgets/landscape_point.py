@@ -149,7 +149,8 @@ class PointPanel(Panel):
         atoms = film.frames[0].copy()
         atoms.positions = found.positions
         apart = found.distance_A / len(atoms) ** 0.5
-        words = f"minimum {other.index} of the other landscape, {apart:.3f} Å per atom away"
+        mirrored = ", its mirror image" if found.inverted else ""
+        words = f"minimum {other.index} of the other landscape{mirrored}, {apart:.3f} Å per atom away"
         energy = other.energy_eV - network.global_minimum.energy_eV
         return Film(film.kind, (atoms,), np.array([energy]), None, words)
 

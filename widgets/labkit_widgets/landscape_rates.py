@@ -56,7 +56,8 @@ def passage(network: KineticNetwork, temperature_K: float, source: int, target: 
     found = rates(network, temperature_K=temperature_K, prefactors=prefactors)
     shared = (temperature_K, prefactors, source, target, found.occupations)
     if source == target:
-        return Passage(*shared, -np.inf, -np.inf, None, "choose another minimum to go to")
+        other = "choose another minimum to go to" if network.n_minima > 1 else "there is no other minimum to go to"
+        return Passage(*shared, -np.inf, -np.inf, None, other)
     if network.n_transition_states > MOST:
         words = f"times are computed up to {MOST:,} transition states; this network has {network.n_transition_states:,}"
         return Passage(*shared, np.nan, np.nan, None, f"{words}: take labkit.landscapes.kinetics in a cell")

@@ -18,9 +18,9 @@ from labkit.landscapes.network import KineticNetwork, Minimum, TransitionState
 
 from . import theme
 from .landscape_frames import Film
-from .landscape_kinetics import KineticsPanel
-from .landscape_match import MatchPanel
-from .landscape_pair import refused, titles_of
+from .landscape_kinetics import HIGHEST_K, LOWEST_K, KineticsPanel
+from .landscape_match import LARGEST_A, SMALLEST_A, MatchPanel
+from .landscape_pair import checked, point_of, titles_of, within
 from .landscape_point import PointPanel
 from .landscape_rates import Passage
 from .landscape_trees import TreePanel
@@ -46,9 +46,12 @@ class LandscapeView(Panel):
         temperature_K: float = 298.15,
         height: int = 440,
     ) -> None:
-        """Raises InvalidStructure when the two networks are not of the same atoms."""
-        if other is not None:
-            refused(network, other)
+        """Raises InvalidStructure when the two networks are not of the same atoms, TypeError for what is none, and
+        ValueError for a start that a slider cannot have.
+        """
+        checked(network, other)
+        within("threshold_A", threshold_A, SMALLEST_A, LARGEST_A, "Å per atom")
+        within("temperature_K", temperature_K, LOWEST_K, HIGHEST_K, "K")
         self._lock = threading.RLock()
         self.network, self.other = network, other
         self._shown: tuple[int, Minimum] | None = None
@@ -113,17 +116,12 @@ class LandscapeView(Panel):
     def select(self, point: Minimum | int, *, tree: int = 0) -> None:
         """Show a stationary point, or a minimum by its number, of `network` (tree 0) or `other` (tree 1).
 
-        Raises ValueError for a minimum that does not exist.
+        Raises ValueError for a point that the network does not have.
         """
-        network = (self.network, self.other)[tree]
+        network = (self.network, self.other)[tree] if tree in (0, 1) else None
         if network is None or self.trees is None:
             raise ValueError("there is no such tree in this view; give `other` two landscapes, and both some minima.")
-        if not isinstance(point, Minimum):
-            if not 0 <= point < network.n_minima:
-                raise ValueError(
-                    f"there is no minimum {point}; the network has the minima 0 to {network.n_minima - 1}."
-                )
-            point = network.minima[point]
+        point = point_of(network, point)
         with self._lock:
             self._shown = (tree, point)
             self.point.show(network, point, self.titles[tree] if self.other is not None else "")

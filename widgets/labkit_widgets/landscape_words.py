@@ -36,11 +36,18 @@ def size_words(network: KineticNetwork, level: bool = True) -> str:
     parts[1] += f", {loops} of them from a minimum to a copy of itself" if loops else ""
     parts += [network.level_of_theory] if level and network.level_of_theory else []
     components = len(network.components())
+    sunk = [one for one in network.transition_states if one.energy_eV < _highest(network, one)]
+    if sunk:
+        parts[1] += f", {many(len(sunk), 'lies', 'lie')} below a minimum that it joins"
     if network.n_minima == 1:
         parts.append("a tree of one leaf, without a barrier to another minimum")
     elif components > 1:
         parts.append(f"in {components} parts that no transition state joins")
     return " · ".join(parts)
+
+
+def _highest(network: KineticNetwork, saddle: TransitionState) -> float:
+    return max(network.minima[end].energy_eV for end in saddle.minima)
 
 
 def basin_words(drawing: Drawing, basins: Basins, cut_eV: float, selected: int | None) -> str:
