@@ -237,6 +237,7 @@ _LENNARD_JONES = Card(
 _LENNARD_JONES_CLUSTER = Card(
     name="lennard-jones-cluster",
     sentence="Lennard-Jones clusters in reduced units (ε = 1 eV, σ = 1 Å): thousands at once",
+    elements=frozenset(chemical_symbols[1:]),
     level_of_theory="Lennard-Jones cluster (ε 1 eV, σ 1 Å)",
     n_parameters=2,
     licence="MIT (labkit)",
