@@ -47,7 +47,7 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/ready-lab: $(VENV)/created pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dask,learning,references]'
+	$(INSTALL) --editable '.[dask,landscapes,learning,references]'
 	@# Nothing phones home: JupyterLab neither asks about news nor looks for updates.
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@

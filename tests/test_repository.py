@@ -48,6 +48,7 @@ def test_import_labkit_is_quick_and_brings_neither_torch_nor_a_notebook_library(
         "labkit.simulators",
         "labkit.active_learning",
         "labkit.screening",
+        "labkit.landscapes",
         "labkit.analysis",
         "labkit.plots",
         "labkit.potentials.camp",
@@ -85,6 +86,7 @@ ORDER = [
     "simulators",
     "screening",
     "active_learning",
+    "landscapes",
     "plots",
     "cli",
 ]
@@ -108,7 +110,8 @@ MAY_USE = {
         "simulators",
         "analysis",
     },
-    "plots": {"analysis", "datasets", "active_learning", "simulators"},
+    "landscapes": {"structures", "runs", "potentials", "references", "simulators", "analysis"},
+    "plots": {"analysis", "datasets", "active_learning", "landscapes", "simulators"},
     "cli": set(ORDER),
 }
 

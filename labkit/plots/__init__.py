@@ -5,6 +5,7 @@ from labkit.plots.barriers import barrier_profile, percolation
 from labkit.plots.dataset import composition, energy_volume, force_histogram
 from labkit.plots.dynamics import displacement, msd, rdf, thermo
 from labkit.plots.grades import grade_histogram
+from labkit.plots.landscapes import compare_trees, disconnectivity, first_passage, growth, match_counts
 from labkit.plots.palette import CYCLE, PALETTE, ground, rc, style
 from labkit.plots.parity import parity
 from labkit.plots.relaxations import relaxation
@@ -16,14 +17,19 @@ __all__ = [
     "PALETTE",
     "arrhenius",
     "barrier_profile",
+    "compare_trees",
     "composition",
     "density",
+    "disconnectivity",
     "displacement",
     "energy_volume",
+    "first_passage",
     "force_histogram",
     "grade_histogram",
     "ground",
+    "growth",
     "jump_rates",
+    "match_counts",
     "msd",
     "parity",
     "percolation",

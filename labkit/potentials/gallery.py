@@ -82,6 +82,12 @@ def _lennard_jones(device: str) -> Potential:
     return ASEPotential(argon, name=card.name, level_of_theory=card.level_of_theory, elements=card.elements)
 
 
+def _lennard_jones_cluster(device: str) -> Potential:
+    from labkit.potentials.lennard_jones_cluster import LennardJonesCluster
+
+    return LennardJonesCluster()
+
+
 #: Where the two checkpoints lie inside the sevenn wheel.
 _SEVENNET_FILES = {
     "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
@@ -170,6 +176,7 @@ def _entries() -> dict[str, Entry]:
         (_CHGNET_02, _chgnet("chgnet-0.2.0"), chgnet),
         (_EMT, _emt, {}),
         (_LENNARD_JONES, _lennard_jones, {}),
+        (_LENNARD_JONES_CLUSTER, _lennard_jones_cluster, {}),
         (_SEVENNET, _sevennet("7net-0"), sevenn),
         (_SEVENNET_L3I5, _sevennet("7net-l3i5"), sevenn),
     ]
@@ -225,6 +232,18 @@ _LENNARD_JONES = Card(
     citation="A. Rahman, Phys. Rev. 136, A405 (1964), doi 10.1103/PhysRev.136.A405",
     source="ase.calculators.lj",
     notes=("Smoothed between 7.5 and 8.5 Å; pairs only.",),
+)
+
+_LENNARD_JONES_CLUSTER = Card(
+    name="lennard-jones-cluster",
+    sentence="Lennard-Jones clusters in reduced units (ε = 1 eV, σ = 1 Å): thousands at once",
+    elements=frozenset(chemical_symbols[1:]),
+    level_of_theory="Lennard-Jones cluster (ε 1 eV, σ 1 Å)",
+    n_parameters=2,
+    licence="MIT (labkit)",
+    citation="J. E. Jones, Proc. R. Soc. A 106, 463 (1924), doi 10.1098/rspa.1924.0082",
+    source="labkit.potentials.lennard_jones_cluster",
+    notes=("No cut-off and no cell: clusters only. Every element counts as the same particle.",),
 )
 
 GALLERY: dict[str, Entry] = _entries()

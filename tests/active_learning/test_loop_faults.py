@@ -215,7 +215,7 @@ def test_exploration_and_labels_go_to_a_dask_cluster_and_are_the_same_after_kill
     level = {"max_rounds": 1, "temperatures_K": [200.0, 600.0], "select_eV_A": 1e-3}
     events = [f"{stage} -> kill" for stage in ("round 0, label: 4 labelled", "round 1, explore: 1 of 2")]
     here = task(level=level, starts=2, epochs=3, **MD).run(store=Store(tmp_path / "here"))
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster:
         far = {"scheduler": cluster.scheduler_address, "processes": 2}
         loop = task(Watched, events=events, level=level, starts=2, epochs=3, **MD, **far)

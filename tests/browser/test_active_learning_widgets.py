@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .cells import evaluate, shown, wait_for
 from .lab import HEIGHT, WIDTH, drawn_fraction
 
 TASKS = Path(__file__).resolve().parents[1] / "widgets" / "active_learning_tasks.py"
@@ -37,30 +38,6 @@ def page(lab):
     yield lab
     lab.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     lab.ask("from labkit.runs import Store\nfor run in Store().runs():\n    run.cancel()")
-
-
-def shown(page, cell: int):
-    """The output area of a cell, scrolled into view."""
-    area = page.page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputWrapper")
-    area.locator(".lk-root").first.wait_for()
-    return area
-
-
-def evaluate(page, cell: int, script: str):
-    """Run a script with the plots (`plots`) and the 3D canvas (`canvas`) of a cell at hand."""
-    return page.page.evaluate(
-        """([cell, script]) => { const area = document.querySelector(`.jp-Cell[data-windowed-list-index='${cell}']`);
-        const plots = [...area.querySelectorAll('.js-plotly-plot')];
-        return new Function('plots', 'canvas', script)(plots, area.querySelector('.labkit-ngl')); }""",
-        [cell, script],
-    )
-
-
-def wait_for(page, cell: int, script: str, what: str, timeout: float = 40.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not evaluate(page, cell, script):
-        assert time.monotonic() < deadline, f"{what}: it did not happen in time"
-        time.sleep(0.2)
 
 
 def controls(page, run: str) -> dict:

@@ -47,7 +47,10 @@ def click_on_point(page, area, trace, number):
     """Put the mouse on a point of the first plot and click, as a user does."""
     path = area.locator(".js-plotly-plot").first.locator(".scatterlayer .trace").nth(trace).locator("path.point")
     path.nth(number).scroll_into_view_if_needed()
-    box = path.nth(number).bounding_box()
+    box, before = path.nth(number).bounding_box(), None
+    while box != before:  # pictures above it may still be growing
+        time.sleep(0.3)
+        box, before = path.nth(number).bounding_box(), box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.page.mouse.move(x - 3, y - 2)
     page.page.mouse.move(x, y, steps=3)

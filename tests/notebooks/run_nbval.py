@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,7 +61,10 @@ def main(arguments: list[str]) -> int:
         tests = [[*PYTEST, "--durations=15", *part] for part in parts if part]  # the longest of all go first
         codes = [pool.submit(subprocess.call, command, cwd=REPOSITORY) for command in tests]
         codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
-    return int(any(code.result() for code in codes))
+    # All are asked, lest the failure of one hides what was raised for another.
+    for error in filter(None, [code.exception() for code in codes]):
+        traceback.print_exception(error)
+    return int(any(code.exception() or code.result() for code in codes))
 
 
 if __name__ == "__main__":

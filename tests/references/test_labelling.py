@@ -214,7 +214,7 @@ def test_structures_larger_than_a_pipe_do_not_hold_up_the_others(tmp_path):
 
 def test_a_dask_cluster_labels_as_well(store):
     distributed = pytest.importorskip("distributed", reason="needs the extra labkit-mlip[dask]")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster:
         task = Labelling(
             structures=structures(8),

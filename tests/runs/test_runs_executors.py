@@ -31,7 +31,7 @@ def test_ten_tasks_run_in_a_pool_of_processes(store):
 
 def test_ten_tasks_run_on_a_dask_cluster_and_a_failure_and_a_resume_too(store):
     distributed = pytest.importorskip("distributed", reason="needs the extra labkit-mlip[dask]")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         executor = client.get_executor()
         check_ten(store, executor, elsewhere=True)

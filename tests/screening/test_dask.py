@@ -14,7 +14,7 @@ LOGGED = "tests.screening.made:logged"
 
 @pytest.fixture
 def cluster():
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster:
         yield cluster
 
@@ -71,7 +71,7 @@ def test_two_hundred_candidates_on_a_cluster_lose_nothing_and_repeat_nothing(clu
 
 
 def test_a_lost_scheduler_ends_the_attempt_with_a_sentence(store, until, tmp_path):
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     stages = [{"name": LOGGED, "parameters": {"nap_s": 0.05}}]
     with distributed.LocalCluster(**options) as cluster:
         task = Screening(candidates=list(metals(60)), stages=stages, scheduler=cluster.scheduler_address)

@@ -11,10 +11,12 @@ from labkit_widgets.curves import Curves, LiveCurves
 from labkit_widgets.dataset_browser import DatasetBrowser
 from labkit_widgets.diffusion import DiffusionView
 from labkit_widgets.error_view import ErrorView
+from labkit_widgets.exploration_view import ExplorationView
 from labkit_widgets.form import TaskForm
 from labkit_widgets.hop_explorer import HopExplorer
 from labkit_widgets.iso_surface import IsoSurface
 from labkit_widgets.laboratory import Lab, lab
+from labkit_widgets.landscape_view import LandscapeView
 from labkit_widgets.launcher import Launcher
 from labkit_widgets.neb_view import NebView
 from labkit_widgets.picker import StructurePicker
@@ -37,9 +39,11 @@ __all__ = [
     "DatasetBrowser",
     "DiffusionView",
     "ErrorView",
+    "ExplorationView",
     "HopExplorer",
     "IsoSurface",
     "Lab",
+    "LandscapeView",
     "Launcher",
     "LiveCurves",
     "NebView",

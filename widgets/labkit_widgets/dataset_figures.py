@@ -38,6 +38,7 @@ class ScatterFigure(Figure):
         self._picture, self._keep = picture, []
         with self.batch_update():
             self.layout.xaxis.title.text, self.layout.yaxis.title.text = picture.x_title, picture.y_title
+        traces: list[dict[str, Any]] = []
         for number, one in enumerate(picture.series):
             marker = {
                 "color": colours[number % len(colours)],
@@ -47,18 +48,22 @@ class ScatterFigure(Figure):
             }
             name = theme.escape(one.name)
             text = "record %{customdata}<br>%{x:.4g}, %{y:.4g}<extra>" + name.replace("{", "(") + "</extra>"
-            self.add_scatter(
-                x=one.x, y=one.y, customdata=one.records, mode="markers", name=name, marker=marker,
-                hovertemplate=text, showlegend=len(picture.series) > 1,
-            )  # fmt: skip
-            self.data[-1].on_click(self._on_click)
+            traces.append({
+                "x": one.x, "y": one.y, "customdata": one.records, "mode": "markers", "name": name, "marker": marker,
+                "hovertemplate": text, "showlegend": len(picture.series) > 1,
+            })  # fmt: skip
         if picture.diagonal is not None:
             line = {"color": theme.GREY, "width": 1, "dash": "dash"}
-            self.add_scatter(x=picture.diagonal, y=picture.diagonal, mode="lines", line=line, name="equal", **_QUIET)
-        self.add_scatter(x=[], y=[], mode="markers", name="flagged", **_QUIET, marker={
-            "symbol": "x-thin", "size": 9, "line": {"color": theme.RED, "width": 2}})  # fmt: skip
-        self.add_scatter(x=[], y=[], mode="markers", name="chosen", **_QUIET, marker={
-            "symbol": "circle-open", "size": 14, "color": theme.GREY, "line": {"width": 2.5}})  # fmt: skip
+            ends = {"x": picture.diagonal, "y": picture.diagonal}
+            traces.append({**ends, "mode": "lines", "line": line, "name": "equal", **_QUIET})
+        flagged = {"symbol": "x-thin", "size": 9, "line": {"color": theme.RED, "width": 2}}
+        chosen = {"symbol": "circle-open", "size": 14, "color": theme.GREY, "line": {"width": 2.5}}
+        for name, marker in (("flagged", flagged), ("chosen", chosen)):
+            traces.append({"x": [], "y": [], "mode": "markers", "name": name, "marker": marker, **_QUIET})
+        # One message for all: a browser that is busy loses traces that come one by one.
+        self.add_traces([{"type": "scatter", **one} for one in traces])
+        for trace in self.data[: len(picture.series)]:
+            trace.on_click(self._on_click)
         self._flagged, self._chosen = self.data[-2], self.data[-1]
 
     def mark(self, flagged: list[int], chosen: int | None) -> None:

@@ -1,5 +1,7 @@
-"""Which panel shows a run: trainings, campaigns, attacks, bands and screenings have their own; atoms and curves show
-everything else."""
+"""Which panel shows a run: trainings, campaigns, attacks, bands, screenings and explorations have their own.
+
+Atoms and curves show everything else.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from .arrhenius_view import ArrheniusView
 from .attack_model import is_attack
 from .attack_view import AttackView
 from .curves import LiveCurves
+from .exploration_model import is_landscape_exploration
+from .exploration_view import ExplorationView
 from .neb_source import is_nudged_elastic_band
 from .neb_view import NebView
 from .panel import Panel
@@ -54,6 +58,7 @@ _KINDS: tuple[tuple[Callable[[Run], bool], type[Panel]], ...] = (
     (is_nudged_elastic_band, NebView),
     (is_batched_dynamics, ArrheniusView),
     (is_screening, ScreeningTable),
+    (is_landscape_exploration, ExplorationView),
 )
 
 
