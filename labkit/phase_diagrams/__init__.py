@@ -1,0 +1,1 @@
+"""Free energies, convex hulls, temperature-composition diagrams and voltage curves: which phases are stable, and where."""
