@@ -22,9 +22,8 @@ app: $(VENV)/ready-lab ## set up, then the same laboratory as a web page (Voila)
 test: $(VENV)/ready-test ## set up, then all tests, notebooks and browser tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@# The browser tests alone; then, on two cores, all other tests in two processes, and the notebooks behind them.
-	status=0; $(BIN)/python -m pytest tests/browser || status=1; \
-		$(BIN)/python tests/notebooks/run_nbval.py --halves tests --ignore=tests/browser || status=1; exit $$status
+	@# Two lanes: beside the browser tests the slow ones at low priority, then all others and the notebooks.
+	$(BIN)/python tests/run_all.py
 
 dft: $(VENV)/created ## compile GPAW (density-functional theory for crystals) into .venv/dft; Debian packages by apt
 	tools/dft/install.sh $(VENV)/dft $(BIN)/python

@@ -1,8 +1,7 @@
-"""Runs every notebook under nbval, each in a run store of its own, and leaves no run behind.
+"""Runs notebooks under nbval, each in a run store of its own, and leaves no run behind.
 
-The cells marked NBVAL_CHECK_OUTPUT must print what is stored in the notebook; every other cell must run. Called with
-other arguments than notebooks, pytest runs with these arguments first; `--halves` splits the folders that they name in
-two, one process for each. Two cores, two queues.
+The cells marked NBVAL_CHECK_OUTPUT must print what is stored in the notebook; every other cell must run. Two at a time,
+all of them or those that are named.
 """
 
 import os
@@ -11,23 +10,26 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: A notebook computes with one process of its own beside the kernel, which waits for it.
 AT_ONCE = max(1, min(2, os.cpu_count() or 1))
-#: Folders that take about half of the time of all tests.
-SLOW = ("active_learning", "references", "screening", "training")
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
-def check(notebook: Path) -> int:
-    """Run one notebook, print one line or what went wrong, return pytest's exit status."""
+def check(notebook: Path, before: Sequence[str] = ()) -> int:
+    """Run one notebook, print one line or what went wrong, return pytest's exit status.
+
+    before: what the command begins with, `nice` say.
+    """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="labkit-notebooks-") as folder:
         environment = {**os.environ, "LABKIT_RUNS": folder, "OMP_NUM_THREADS": "1"}
-        command = [*PYTEST, "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
+        command = [*before, *PYTEST, "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
         # The notebooks' kernels warn of their own accord (ipykernel over TCP): warnings are errors in tests/, not here.
         command += ["-W", "default", "--durations=3", str(notebook)]
         try:
@@ -45,22 +47,11 @@ def check(notebook: Path) -> int:
     return ended.returncode
 
 
-def halves(arguments: list[str]) -> list[list[str]]:
-    """The arguments for two processes of pytest: one takes the folders of `SLOW`, the other all the rest."""
-    slow = [f"tests/{name}" for name in SLOW]
-    options = [one for one in arguments if one.startswith("-")]
-    return [[*arguments, *(f"--ignore={one}" for one in slow)], [*slow, *options]]
-
-
 def main(arguments: list[str]) -> int:
-    """Return 1 when anything failed, were it by a signal."""
-    named = [Path(one).resolve() for one in arguments if one.endswith(".ipynb")]
-    others = [one for one in arguments if not one.endswith(".ipynb") and one != "--halves"]
-    parts = [others] if "--halves" not in arguments else halves(others)
+    """Return 1 when any failed, were it by a signal."""
+    named = [Path(one).resolve() for one in arguments]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        tests = [[*PYTEST, "--durations=15", *part] for part in parts if part]  # the longest of all go first
-        codes = [pool.submit(subprocess.call, command, cwd=REPOSITORY) for command in tests]
-        codes += [pool.submit(check, one) for one in named or sorted((REPOSITORY / "notebooks").glob("*.ipynb"))]
+        codes = [pool.submit(check, one) for one in named or NOTEBOOKS]
     # All are asked, lest the failure of one hides what was raised for another.
     for error in filter(None, [code.exception() for code in codes]):
         traceback.print_exception(error)
