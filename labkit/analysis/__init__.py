@@ -11,6 +11,13 @@ from labkit.analysis.conductivity import (
 from labkit.analysis.conductivity_arrhenius import ConductivityArrhenius, conductivity_arrhenius
 from labkit.analysis.diffusion import Diffusion, diffusion
 from labkit.analysis.framework import FrameworkMotion, framework_motion
+from labkit.analysis.luminescence import HuangRhys, huang_rhys, huang_rhys_from_forces
+from labkit.analysis.luminescence_data import ColourCentre, nv_diamond
+from labkit.analysis.luminescence_hessian import load_hessian, save_hessian
+from labkit.analysis.luminescence_lineshape import Lineshape, lineshape
+from labkit.analysis.luminescence_measurement import MeasuredSpectrum, read_spectrum
+from labkit.analysis.luminescence_modes import NormalModes, normal_modes
+from labkit.analysis.luminescence_overlap import VibronicOverlap, overlap, single_mode_lines, spectral_density
 from labkit.analysis.msd import MSD, msd
 from labkit.analysis.probability_density import ProbabilityDensity, probability_density
 from labkit.analysis.rdf import RDF, rdf
@@ -22,14 +29,20 @@ __all__ = [
     "MSD",
     "RDF",
     "Arrhenius",
+    "ColourCentre",
     "ConductivityArrhenius",
     "Diffusion",
     "Extrapolation",
     "FrameworkMotion",
     "HavenRatio",
+    "HuangRhys",
+    "Lineshape",
+    "MeasuredSpectrum",
+    "NormalModes",
     "ProbabilityDensity",
     "SiteJumps",
     "TransportPoint",
+    "VibronicOverlap",
     "arrhenius",
     "arrhenius_of",
     "charge_msd",
@@ -39,14 +52,25 @@ __all__ = [
     "diffusion_from_conductivity",
     "framework_motion",
     "haven_ratio",
+    "huang_rhys",
+    "huang_rhys_from_forces",
+    "lineshape",
+    "load_hessian",
     "msd",
     "nernst_einstein",
+    "normal_modes",
+    "nv_diamond",
+    "overlap",
     "pooled",
     "positions",
     "probability_density",
     "rdf",
+    "read_spectrum",
     "remove_drift",
+    "save_hessian",
+    "single_mode_lines",
     "site_jumps",
+    "spectral_density",
     "transport_point",
     "unwrap",
 ]

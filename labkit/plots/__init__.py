@@ -6,6 +6,7 @@ from labkit.plots.dataset import composition, energy_volume, force_histogram
 from labkit.plots.dynamics import displacement, msd, rdf, thermo
 from labkit.plots.grades import grade_histogram
 from labkit.plots.landscapes import compare_trees, disconnectivity, first_passage, growth, match_counts
+from labkit.plots.luminescence import huang_rhys_stems, spectral_function, spectrum
 from labkit.plots.palette import CYCLE, PALETTE, ground, rc, style
 from labkit.plots.parity import parity
 from labkit.plots.relaxations import relaxation
@@ -28,6 +29,7 @@ __all__ = [
     "grade_histogram",
     "ground",
     "growth",
+    "huang_rhys_stems",
     "jump_rates",
     "match_counts",
     "msd",
@@ -37,6 +39,8 @@ __all__ = [
     "rdf",
     "relaxation",
     "reliability",
+    "spectral_function",
+    "spectrum",
     "style",
     "thermo",
     "transport",

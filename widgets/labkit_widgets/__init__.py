@@ -26,6 +26,7 @@ from labkit_widgets.run_panels import RunPanel, panel_for
 from labkit_widgets.run_view import RunView
 from labkit_widgets.screening_table import ScreeningTable
 from labkit_widgets.shelf import Shelf
+from labkit_widgets.spectrum_view import SpectrumView
 from labkit_widgets.training_view import TrainingView
 from labkit_widgets.trajectory import TrajectoryView
 from labkit_widgets.viewer import AtomsView
@@ -53,6 +54,7 @@ __all__ = [
     "RunView",
     "ScreeningTable",
     "Shelf",
+    "SpectrumView",
     "StructurePicker",
     "TaskForm",
     "TrainingView",
