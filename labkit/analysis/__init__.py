@@ -24,10 +24,18 @@ from labkit.analysis.rdf import RDF, rdf
 from labkit.analysis.site_jumps import SiteJumps, site_jumps
 from labkit.analysis.trajectory import positions, remove_drift, unwrap
 from labkit.analysis.transport import TransportPoint, arrhenius_of, conductivity_of, pooled, transport_point
+from labkit.analysis.vibrations import VDOS, vdos, velocity_autocorrelation
+from labkit.analysis.vibrations_coherence import coherence, guest_weight, line_change
+from labkit.analysis.vibrations_committee import committee_modes, spectrum_band, stick_band
+from labkit.analysis.vibrations_lorentzian import ModeLine, fit_line, fit_lines, lines_table
+from labkit.analysis.vibrations_modes import eckart_frame, equipartition, mode_spectra, project
+from labkit.analysis.vibrations_reweighting import reweighted
+from labkit.analysis.vibrations_velocities import Velocities, velocities
 
 __all__ = [
     "MSD",
     "RDF",
+    "VDOS",
     "Arrhenius",
     "ColourCentre",
     "ConductivityArrhenius",
@@ -38,24 +46,36 @@ __all__ = [
     "HuangRhys",
     "Lineshape",
     "MeasuredSpectrum",
+    "ModeLine",
     "NormalModes",
     "ProbabilityDensity",
     "SiteJumps",
     "TransportPoint",
+    "Velocities",
     "VibronicOverlap",
     "arrhenius",
     "arrhenius_of",
     "charge_msd",
+    "coherence",
+    "committee_modes",
     "conductivity_arrhenius",
     "conductivity_of",
     "diffusion",
     "diffusion_from_conductivity",
+    "eckart_frame",
+    "equipartition",
+    "fit_line",
+    "fit_lines",
     "framework_motion",
+    "guest_weight",
     "haven_ratio",
     "huang_rhys",
     "huang_rhys_from_forces",
+    "line_change",
+    "lines_table",
     "lineshape",
     "load_hessian",
+    "mode_spectra",
     "msd",
     "nernst_einstein",
     "normal_modes",
@@ -64,13 +84,20 @@ __all__ = [
     "pooled",
     "positions",
     "probability_density",
+    "project",
     "rdf",
     "read_spectrum",
     "remove_drift",
+    "reweighted",
     "save_hessian",
     "single_mode_lines",
     "site_jumps",
     "spectral_density",
+    "spectrum_band",
+    "stick_band",
     "transport_point",
     "unwrap",
+    "vdos",
+    "velocities",
+    "velocity_autocorrelation",
 ]

@@ -94,8 +94,9 @@ def structural_descriptor(
     frames: Atoms, or displacements (T, n, 3) of `displacements`. distorted: the structure relaxed at 0 K, or its D_0 in
     Å. atoms: mask (n,) of those that count, all by default. The average over a time of finite length is never exactly
     zero: with the means m_b of B blocks, <D^2> = (B^2 |m|^2 - sum_b |m_b|^2) / (B (B - 1)) is free of noise that is
-    independent from block to block (the mean over pairs of different blocks), and its error is the jackknife's over
-    blocks. Blocks must be longer than the time that the distortion lives. Raises InvalidStructure for few frames.
+    independent from block to block (the mean over pairs of different blocks), and its error is the larger of the
+    jackknife's over blocks and that of independent pairs. A distortion that lives longer than a block is not told from
+    one that lives for ever. Raises InvalidStructure for few frames.
     """
     moved = frames if isinstance(frames, np.ndarray) else displacements(frames, ideal, align)
     counted = np.ones(len(ideal), dtype=bool) if atoms is None else np.asarray(atoms, dtype=bool)
@@ -109,7 +110,10 @@ def structural_descriptor(
     gram = np.einsum("bix,cix->bc", means[:, counted], means[:, counted]) / counted.sum()
     left_out = [_between(np.delete(np.delete(gram, b, 0), b, 1)) for b in range(blocks)]
     square = _between(gram)
-    error = float(np.sqrt((blocks - 1) / blocks * ((left_out - np.mean(left_out)) ** 2).sum()))
+    jackknife = float(np.sqrt((blocks - 1) / blocks * ((left_out - np.mean(left_out)) ** 2).sum()))
+    pairs = gram[np.triu_indices(blocks, 1)]
+    # Without order the pairs are independent, and the jackknife of few blocks may by chance be much too small.
+    error = max(jackknife, float(pairs.std(ddof=1) / np.sqrt(len(pairs))))
     high, low = _root(square + error), _root(square - error)
     zero_K = _reference(distorted, ideal, align, counted)
     corrected = _root(square)
@@ -127,13 +131,14 @@ def structural_descriptor(
 
 
 def mode_amplitudes(displacements_A: np.ndarray, patterns: np.ndarray) -> np.ndarray:
-    """Return amplitudes Q_g(t) = sum_i u_i . e_gi / sum_i |e_gi|^2 of displacements (T, n, 3) along patterns (g, n, 3).
+    """Return amplitudes Q_g(t) of displacements (T, n, 3) along patterns (g, n, 3): u = sum_g Q_g e_g + the rest.
 
-    A pattern is the displacement of the atoms in a mode (not mass-weighted), so that u = sum_g Q_g e_g; with patterns
-    whose largest displacement is 1 Å, Q is in Å. Returns (T, g). Patterns must be orthogonal to one another.
+    A pattern is the displacement of the atoms in a mode (not mass-weighted); with patterns whose largest displacement
+    is 1 Å, Q is in Å. The rest is made as small as possible, sum_g' (e_g . e_g') Q_g' = e_g . u. Returns (T, g).
     """
     patterns = np.asarray(patterns, dtype=float).reshape(-1, *displacements_A.shape[1:])
-    return np.einsum("tix,gix->tg", displacements_A, patterns) / (patterns**2).sum(axis=(1, 2))
+    overlaps = np.einsum("gix,tix->gt", patterns, displacements_A)
+    return np.linalg.solve(np.einsum("gix,hix->gh", patterns, patterns), overlaps).T
 
 
 def rms_A(displacements_A: np.ndarray, atoms: np.ndarray | None = None) -> float:

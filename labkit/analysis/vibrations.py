@@ -78,7 +78,8 @@ def velocity_autocorrelation(
     """Return C(t) = sum_i m_i <v_i(0).v_i(t)> / sum_i m_i <v_i²>, averaged over all time origins.
 
     By FFT with zero padding, each lag divided by its number of origins. `max_lag_fs`: by itself half of the
-    trajectory; `groups` as in `vdos`. Raises ValueError for velocities that are all zero.
+    trajectory; `groups` as in `vdos`. Differences of positions are taken as they are. Raises ValueError for
+    velocities that are all zero.
     """
     chosen, moving = _groups(velocities, groups), velocities.without_drift()
     n_frames = len(moving.values)

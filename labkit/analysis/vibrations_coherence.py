@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import signal
 
-from labkit.analysis.vibrations_modes import ModeVelocities
+from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_welch import overlap_correlation, segment_length, segment_starts
 from labkit.errors import InvalidStructure
 
@@ -118,7 +118,7 @@ def coherence(
     lifetimes are independent; shorter ones show coherence between sharp lines of like frequency that is none. Raises
     ValueError for fewer than 3 segments or modes not projected on.
     """
-    pieces = [projected] if isinstance(projected, ModeVelocities) else list(projected)
+    pieces = together(projected)
     interval = pieces[0].frame_interval_fs
     length = segment_length(min(len(one.values) for one in pieces), interval, resolution_THz)
     counts = [len(segment_starts(len(one.values), length)) for one in pieces]

@@ -15,7 +15,7 @@ from scipy import stats
 
 from labkit.analysis.vibrations_first_look import Blocks, first_look
 from labkit.analysis.vibrations_lineshape import SHAPES, WINDOWS, LineModel
-from labkit.analysis.vibrations_modes import ModeVelocities
+from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_whittle import likelihood_errors, whittle
 from labkit.errors import NotConverged
 
@@ -97,7 +97,7 @@ def fit_lines(projected: ModeVelocities | Sequence[ModeVelocities], **options: A
     """Return the line of every mode, by `fit_line` with the same `options`; a mode that has none gets one of NaN whose
     `warning` says why.
     """
-    first = projected if isinstance(projected, ModeVelocities) else projected[0]
+    first = together(projected)[0]
     lines = []
     for place, mode in enumerate(first.indices):
         try:
@@ -149,7 +149,7 @@ def fit_line(
     the highest peak. A doubtful line says why in `warning`. Raises ValueError for options out of range or too few
     frames and NotConverged where no line fits.
     """
-    pieces = [projected] if isinstance(projected, ModeVelocities) else list(projected)
+    pieces = together(projected)
     if shape not in SHAPES or window not in WINDOWS:
         raise ValueError(f"shape={shape!r} and window={window!r}; use one of {SHAPES} and of {WINDOWS}.")
     if not 0.5 <= confidence < 1 or resamples < 20 or not friction_per_ps >= 0:

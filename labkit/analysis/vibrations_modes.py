@@ -129,6 +129,19 @@ def project(
     return ModeVelocities(values, velocities.frame_interval_fs, chosen, known[chosen], velocities.differences)
 
 
+def together(projected: ModeVelocities | Sequence[ModeVelocities]) -> list[ModeVelocities]:
+    """One trajectory or several as a list; ValueError for none, or where modes, interval or kind differ."""
+    pieces = [projected] if isinstance(projected, ModeVelocities) else list(projected)
+    if not pieces:
+        raise ValueError("there is no trajectory; project at least one on the modes.")
+    first = pieces[0]
+    for number, one in enumerate(pieces[1:], start=1):
+        same = np.isclose(one.frame_interval_fs, first.frame_interval_fs) and one.differences == first.differences
+        if not same or not np.array_equal(one.indices, first.indices):
+            raise ValueError(f"trajectory {number} differs from the first in modes, interval or kind of velocities.")
+    return pieces
+
+
 def mode_spectra(
     projected: ModeVelocities, *, resolution_THz: float | None = None, window: str = "hann", padding: int = 1
 ) -> ModeSpectra:

@@ -29,7 +29,7 @@ SECTIONS = 6
 
 @dataclass(frozen=True)
 class BinaryDiagram:
-    """Equilibria at rising temperatures (those asked for, and those at which fields were closed), and what they bound."""
+    """Equilibria at rising temperatures (those asked for, and where fields were closed), and the fields they bound."""
 
     phases: tuple[Phase, ...]
     equilibria: tuple[Equilibrium, ...]

@@ -23,7 +23,7 @@ TIP = 0.2
 
 @dataclass(frozen=True)
 class DiagramField:
-    """One field: `phases` (one name, or the two of a tie-line), temperatures (k,) K rising, x from `low` to `high` (k,)."""
+    """One field: `phases` (one name, or two of a tie-line), rising temperatures (k,) K, x from `low` to `high` (k,)."""
 
     phases: tuple[str, ...]
     temperatures_K: np.ndarray

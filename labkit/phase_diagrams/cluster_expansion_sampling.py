@@ -7,7 +7,7 @@ fixed composition, the free energy follows from the mean energy alone: d(βf)/d�
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,25 +40,6 @@ class SampledAlloy:
     errors_eV: np.ndarray
     sites: int
 
-    def disordered(self, above_K: float, order: int = 2) -> SampledAlloy:
-        """Return the disordered solution at all temperatures, also where it is metastable because the alloy orders.
-
-        A polynomial in β of this order goes through the mean energies above `above_K`, where nothing had ordered yet,
-        and replaces them below. Raises InvalidTask where fewer than order + 2 temperatures lie above.
-        """
-        known = self.betas <= (1 + 1e-9) / (kB * above_K)
-        if known.sum() < order + 2:
-            raise InvalidTask(
-                f"{known.sum()} sampled temperatures lie above {above_K:g} K; a polynomial of order {order} needs "
-                f"{order + 2}. Lower above_K, or sample in more steps."
-            )
-        fits = np.polynomial.polynomial.polyfit(self.betas[known], self.energies_eV[:, known].T, order)
-        smooth = np.polynomial.polynomial.polyval(self.betas, fits)
-        energies = np.where(known, self.energies_eV, smooth)
-        return replace(
-            self, energies_eV=energies, mixing_eV=_integrated(self.x, self.betas, energies, self.temperatures_K)
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for a JSON file; `SampledAlloy.from_dict` reads them."""
         plain = {name: np.round(getattr(self, name), 7).tolist() for name in _ARRAYS}
@@ -74,16 +55,32 @@ class SampledAlloy:
         return cls(elements=tuple(data["elements"]), sites=int(data["sites"]), **arrays)
 
     def phase(
-        self, name: str, first: Any = 0.0, second: Any = 0.0, *, structures: Sequence[Atoms] = ()
-    ) -> TabulatedPhase:
+        self, name: str, first: Any = 0.0, second: Any = 0.0, *, terms: int | None = None,
+        structures: Sequence[Atoms] = (),
+    ) -> TabulatedPhase:  # fmt: skip
         """Return the alloy as a phase; `first`, `second`: f(T) of both elements on its lattice (eV/atom), whatever
         `phases_free_energy.free_energy` reads. Between them f(T) is a straight line in x.
+
+        terms: at each temperature a Redlich-Kister polynomial of so many terms takes the place of the sampled excess,
+        whose noise would draw gaps that are none; see `smoothed`.
         """
         T, x = self.temperatures_K[:, None], self.x[None]
         one, two = (free_energy(end, name)(T) for end in (first, second))
-        return TabulatedPhase(
-            name, self.x, self.temperatures_K, self.mixing_eV + (1 - x) * one + x * two, structures=structures
-        )
+        f = self.mixing_eV if terms is None else self.smoothed(terms)[0]
+        return TabulatedPhase(name, self.x, self.temperatures_K, f + (1 - x) * one + x * two, structures=structures)
+
+    def smoothed(self, terms: int) -> tuple[np.ndarray, float]:
+        """Return free energies of mixing (m, n) with the excess fitted by x(1-x) Σ_k L_k (1-2x)^k, k < `terms`, at each
+        temperature, and the root mean square of what the fit leaves (eV/atom). Raises InvalidTask for too many terms.
+        """
+        x, T = self.x, self.temperatures_K[:, None]
+        if not 0 < terms < len(x) - 2:
+            raise InvalidTask(f"{terms} terms cannot be fitted to {len(x) - 2} mixed compositions; take fewer.")
+        basis = (x * (1 - x))[:, None] * (1 - 2 * x)[:, None] ** np.arange(terms)
+        ideal = mixing(x[None], T)
+        excess = basis @ np.linalg.lstsq(basis, (self.mixing_eV - ideal).T, rcond=None)[0]
+        left = (self.mixing_eV - ideal).T - excess
+        return ideal + excess.T, float(np.sqrt((left**2).mean()))
 
 
 def sample_free_energy(

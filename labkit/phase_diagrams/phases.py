@@ -133,7 +133,7 @@ class SolutionPhase(Phase):
 
 
 def _in_powers(interactions: Sequence[float]) -> tuple[tuple[float, ...], ...]:
-    """Coefficients, from x^0 up, of x(1-x) Σ_k L_k (1-2x)^k and of its first two derivatives; empty if all L_k are 0."""
+    """Coefficients, from x^0 up, of x(1-x) Σ_k L_k (1-2x)^k and of two derivatives; empty if all L_k are 0."""
     from numpy.polynomial import Polynomial
 
     total = Polynomial([0.0])

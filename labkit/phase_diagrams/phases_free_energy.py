@@ -26,6 +26,7 @@ class ConstantEntropy:
     entropy_eV_K: float = 0.0
 
     def __call__(self, temperature_K: Any) -> np.ndarray:
+        """f(T) in eV/atom."""
         return self.energy_eV - self.entropy_eV_K * np.asarray(temperature_K, dtype=float)
 
 
@@ -55,6 +56,7 @@ class TabulatedEnergy:
         object.__setattr__(self, "_spline", CubicSpline(temperatures, values))
 
     def __call__(self, temperature_K: Any) -> np.ndarray:
+        """f(T) in eV/atom; raises InvalidTask outside of the table."""
         asked = np.asarray(temperature_K, dtype=float)
         inside(asked, self.temperatures_K[0], self.temperatures_K[-1], self.name)
         return self._spline(asked)
@@ -67,6 +69,7 @@ class Sum:
     parts: tuple[FreeEnergy, ...]
 
     def __call__(self, temperature_K: Any) -> np.ndarray:
+        """f(T) in eV/atom."""
         return sum(part(temperature_K) for part in self.parts)
 
 
@@ -75,7 +78,7 @@ def inside(asked: np.ndarray, lowest: float, highest: float, name: str) -> None:
     low, high = asked.min(initial=np.inf), asked.max(initial=-np.inf)
     if low < lowest - 1e-6 or high > highest + 1e-6:
         raise InvalidTask(
-            f"the free energy of {name} is known from {lowest:g} to {highest:g} K; {low:g} to {high:g} K was asked for. "
+            f"the free energy of {name} is known from {lowest:g} to {highest:g} K; {low:g} to {high:g} K was asked. "
             "Choose temperatures inside of it, or calculate it further."
         )
 

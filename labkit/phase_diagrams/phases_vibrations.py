@@ -32,8 +32,8 @@ def vibrating(
     found = crystal.thermal(temperatures_K)
     if found.imaginary_fraction > MOST_LEFT_OUT:
         raise InvalidTask(
-            f"{found.imaginary_fraction:.1%} of the modes of {name} are imaginary: it is not stable, and has no harmonic "
-            "free energy. Follow the mode to a lower symmetry first."
+            f"{found.imaginary_fraction:.1%} of the modes of {name} are imaginary: it is not stable, and has no "
+            "harmonic free energy. Follow the mode to a lower symmetry first."
         )
     values = energy_eV + np.asarray(found.free_energy_eV) / len(crystal.atoms)
     return TabulatedEnergy(np.asarray(found.temperatures_K, float), values, name)

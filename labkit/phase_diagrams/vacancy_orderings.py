@@ -46,13 +46,11 @@ def vacancy_orderings(crystal: Atoms, ion: str, *, cells: int = 2, most: int = 5
     """The distinct orders of `ion` and vacancies in all supercells of up to `cells` primitive cells, poorest first.
 
     Hart, Forcade, Phys. Rev. B 77, 224115 (2008), doi 10.1103/PhysRevB.77.224115. most: of each content so many are
-    kept, lowest electrostatic energy of formal charges first (the cations other than the ion take up the charge).
+    kept, lowest electrostatic energy of formal charges first (the cations other than the ion take up the charge); where
+    charges are not known, those of the smallest cells.
     Raises InvalidStructure when the crystal has no such ion, BudgetExceeded for more orders than can be looked at.
     """
-    name = str(crystal.info.get("name") or crystal.get_chemical_formula("metal"))
-    if ion not in atomic_numbers or atomic_numbers[ion] not in crystal.numbers:
-        raise InvalidStructure(f"{name} holds no {ion}; name an ion that it has.")
-    small = primitive(crystal)
+    name, small = _start(crystal, ion)
     charges = _charges(small, ion)
     rotations = operations(small, SYMPREC_A)[0]
     kept: dict[float, list[Ordering]] = {}
@@ -64,11 +62,32 @@ def vacancy_orderings(crystal: Atoms, ion: str, *, cells: int = 2, most: int = 5
     for filled in sorted(kept):
         distinct = _distinct(sorted(kept[filled], key=lambda one: (round(one.ewald_eV / SAME_EV), one.cells)), most)
         for number, one in enumerate(distinct, 1):
-            formula = readable({str(s): int(n) for s, n in one.atoms.symbols.formula.count().items()})
+            formula = _formula(one.atoms)
             one.atoms.info["name"] = f"{formula} #{number}" if len(distinct) > 1 else formula
             one.atoms.info["source"] = f"{name} with {filled:.3f} of its {ion}, order {number} of {len(distinct)} kept"
         found += distinct
     return found
+
+
+def ends(crystal: Atoms, ion: str) -> list[Atoms]:
+    """The primitive cell of a crystal without any of `ion`, and with all of it."""
+    name, full = _start(crystal, ion)
+    empty = Atoms(full.numbers, full.positions, cell=full.cell, pbc=True)
+    del empty[np.flatnonzero(full.numbers == atomic_numbers[ion]).tolist()]
+    for atoms, what in ((empty, "none"), (full, "all")):
+        atoms.info.update(name=_formula(atoms), source=f"{name} with {what} of its {ion}")
+    return [check(empty), full]
+
+
+def _start(crystal: Atoms, ion: str) -> tuple[str, Atoms]:
+    name = str(crystal.info.get("name") or crystal.get_chemical_formula("metal"))
+    if ion not in atomic_numbers or atomic_numbers[ion] not in crystal.numbers:
+        raise InvalidStructure(f"{name} holds no {ion}; name an ion that it has.")
+    return name, primitive(crystal)
+
+
+def _formula(atoms: Atoms) -> str:
+    return readable({str(symbol): int(number) for symbol, number in atoms.symbols.formula.count().items()})
 
 
 def _orders(cell: Atoms, ion: str, size: int, charges: dict[str, float] | None) -> Iterator[Ordering]:

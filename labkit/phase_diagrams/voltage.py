@@ -75,7 +75,7 @@ class Voltages:
         return float(-(first - second) / (x1 - x2) / self.valence)
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
-        """Voltage (V) at the contents x, that of the plateau they lie on; at a step that of the plateau above it."""
+        """Voltage (V) at the contents x, that of the plateau they lie on; at a step the higher one."""
         x = np.asarray(x, dtype=float)
         self._inside(x)
         knots = self.x[self.hull]

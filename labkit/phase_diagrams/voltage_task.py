@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from labkit.errors import InvalidTask, LabkitError, NotConverged
 from labkit.phase_diagrams.hull_entry import HullEntry
-from labkit.phase_diagrams.vacancy_orderings import vacancy_orderings
+from labkit.phase_diagrams.vacancy_orderings import ends, vacancy_orderings
 from labkit.phase_diagrams.voltage import Voltages, voltage_curve
 from labkit.runs import Run, RunContext, Task, quantity
 from labkit.structures import StructureField, from_dict, named, names
@@ -105,13 +105,15 @@ class VoltageCurve(Task):
         """What is relaxed: the metal, then the host from empty to full."""
         metal = named(self.ion) if self.metal is None else self.metal.copy()
         metal.info.setdefault("name", self.ion)
-        cells = self.cells if self.between else 1
-        orders = vacancy_orderings(self.structure, self.ion, cells=cells, most=self.orders)
-        orders = orders if self.between else [orders[0], orders[-1]]
-        for index, one in enumerate(orders):
+        if self.between:
+            orders = vacancy_orderings(self.structure, self.ion, cells=self.cells, most=self.orders)
+            states = [one.atoms for one in orders]
+        else:
+            states = ends(self.structure, self.ion)
+        for index, atoms in enumerate(states):
             if self.rattle_A:
-                one.atoms.rattle(self.rattle_A, rng=np.random.default_rng([self.seed, index]))
-        return [metal, *(one.atoms for one in orders)]
+                atoms.rattle(self.rattle_A, rng=np.random.default_rng([self.seed, index]))
+        return [metal, *states]
 
     def _write(
         self, context: RunContext, curve: Voltages, entries: list[HullEntry], left_out: dict[str, str]

@@ -1,8 +1,8 @@
 """The same phases through the package landau: diagrams in (x, T) and (μ, T), drawn and refined by its own methods.
 
 The one idea: landau works with semigrand potentials φ(T, Δμ) = min_x [f(x, T) - Δμ x]; each of our phases answers that
-exactly, by a grid and one Newton solve, so that a phase that demixes jumps where it should (landau's own RegularSolution
-puts points inside of the miscibility gap).
+exactly, by a grid and one Newton solve, so that a phase that demixes jumps where it should (landau's own
+RegularSolution puts points inside of the miscibility gap).
 """
 
 from __future__ import annotations

@@ -12,12 +12,14 @@ from labkit.plots.parity import parity
 from labkit.plots.relaxations import relaxation
 from labkit.plots.reliability import reliability
 from labkit.plots.transport import density, jump_rates, transport
+from labkit.plots.vibrations import coherence, mode_line, vdos
 
 __all__ = [
     "CYCLE",
     "PALETTE",
     "arrhenius",
     "barrier_profile",
+    "coherence",
     "compare_trees",
     "composition",
     "density",
@@ -32,6 +34,7 @@ __all__ = [
     "huang_rhys_stems",
     "jump_rates",
     "match_counts",
+    "mode_line",
     "msd",
     "parity",
     "percolation",
@@ -44,4 +47,5 @@ __all__ = [
     "style",
     "thermo",
     "transport",
+    "vdos",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import units
 
 from labkit.plots.axes import finish, new_axes
 from labkit.plots.palette import CYCLE, ink
@@ -118,7 +119,7 @@ def mean_force(
         if harmonic:
             mean = np.average(one.displacements_A, weights=one.counts)
             width2 = np.average((one.displacements_A - mean) ** 2, weights=one.counts)
-            parabola = 1000 * 8.617333e-5 * one.temperature_K * (one.displacements_A - mean) ** 2 / (2 * width2)
+            parabola = 1000 * units.kB * one.temperature_K * (one.displacements_A - mean) ** 2 / (2 * width2)
             ax.plot(one.displacements_A, parabola, color=colour, linestyle=":")
     ax.set_ylim(bottom=0)
     return finish(ax, "displacement (Å)", "−kT ln p (meV)")

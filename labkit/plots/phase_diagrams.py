@@ -116,7 +116,7 @@ def landau_fields(
         for number, outline in enumerate(outlines):
             ax.fill(*outline.T, color=colours[name], alpha=0.35, label=name if not number else None)
     ax.set_xlim(0, 1)
-    return finish(ax, f"atomic fraction of {components[1]} in {components[0]}-{components[1]}", "temperature (K)")
+    return finish(ax, _composition(components), "temperature (K)")
 
 
 def phase_colours(phases: Sequence[Phase]) -> dict[str, str]:
@@ -139,8 +139,13 @@ def _label(ax: Axes, diagram: BinaryDiagram, low: float, high: float) -> None:
                 ax.text(x, T, name, **page)
     for one in diagram.invariants:
         place = 0.5 * (one.compositions[0] + one.compositions[2])
-        ax.annotate(f"{one.temperature_K:.0f} K", (place, one.temperature_K), xytext=(0, -7), textcoords="offset points",
-                    fontsize="x-small", color=ink(ax, "vermillion"), ha="center", va="center")  # fmt: skip
+        small = page | {"fontsize": "x-small", "color": ink(ax, "vermillion")}
+        where = {"xytext": (0, -7), "textcoords": "offset points"}
+        ax.annotate(f"{one.temperature_K:.0f} K", (place, one.temperature_K), **where, **small)
+
+
+def _composition(components: tuple[str, str]) -> str:
+    return f"atomic fraction of {components[1]} in {components[0]}-{components[1]}"
 
 
 def _size(field: DiagramField, low: float, high: float) -> float:

@@ -69,8 +69,11 @@ def vdos(
 def mode_line(line: ModeLine, ax: Axes | None = None) -> Axes:
     """Draw the spectrum of a mode (eV/THz) within the range of its fit, the fitted line, and the harmonic frequency.
 
-    The bar at half height is the width of the vibration itself, Γ/2π, without the broadening of the window.
+    The bar at half height is the width of the vibration itself, Γ/2π, without the broadening of the window. Raises
+    ValueError for a mode that has no line.
     """
+    if not len(line.power):
+        raise ValueError(f"mode {line.mode} has no line to draw: {line.warning}")
     ax = new_axes(ax)
     ax.plot(line.frequencies_THz, line.power, ".", color=ink(ax, "blue"), label="dynamics", markersize=5)
     ax.plot(line.frequencies_THz, line.fitted, color=ink(ax, "vermillion"), label=_fit_label(line), linewidth=1.5)
@@ -79,7 +82,7 @@ def mode_line(line: ModeLine, ax: Axes | None = None) -> Axes:
         ax.axvline(line.harmonic_THz, color=ink(ax, "black"), linestyle="--", linewidth=1, label=said)
     half, height = line.width_THz / 2, line.fitted.max() / 2
     ax.plot([line.frequency_THz - half, line.frequency_THz + half], [height, height], "|-", color=ink(ax, "green"))
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.35 * max(line.power.max(), line.fitted.max()))  # room for the legend
     return finish(ax, "frequency (THz)", f"spectrum of mode {line.mode} (eV/THz)")
 
 
@@ -97,7 +100,9 @@ def coherence(result: Coherence, ax: Axes | None = None, *, at_THz: float | None
             raise ValueError(f"at_THz={at_THz} lies outside of 0 to {grid[-1]:.3g} THz.")
         place = int(np.argmin(np.abs(grid - at_THz)))
         values, said = result.values[:, :, place], f"coherence at {grid[place]:.2f} THz"
-    picture = ax.imshow(values, origin="lower", cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    top = max(float(values.max()), 4 * result.zero_level)  # what is below chance shall not look like something
+    look = {"origin": "lower", "cmap": "cividis", "aspect": "auto", "interpolation": "nearest"}
+    picture = ax.imshow(values, vmin=0, vmax=top, **look)
     bar = ax.figure.colorbar(picture, ax=ax, label=said)
     bar.ax.axhline(result.zero_level, color=ink(ax, "vermillion"), linewidth=2)
     for axis, names in ((ax.xaxis, result.second), (ax.yaxis, result.first)):

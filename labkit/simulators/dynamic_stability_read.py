@@ -1,4 +1,7 @@
-"""Reading the answer of `DynamicStability`: order parameters, critical temperatures, and the objects behind them."""
+"""Reading the answer of `DynamicStability`: order parameters, critical temperatures, and the objects behind them.
+
+Nothing is stored that the frames do not hold: descriptors are computed anew, so they can be had with other blocks too.
+"""
 
 from __future__ import annotations
 
@@ -62,17 +65,19 @@ def crossing(points: list[tuple[float, StructuralDescriptor]]) -> CriticalTemper
     return critical_temperature(temperatures, values, errors)
 
 
-def read(run: Run | Path | str) -> list[Stability]:
+def read(run: Run | Path | str, blocks: int | None = None) -> list[Stability]:
     """Return one `Stability` for each crystal of a `DynamicStability` run; also of a run whose dynamics still works.
 
-    Raises LabkitError for a run of another kind, or one that has not come to its dynamics.
+    blocks: behind the errors; None takes those of the task. Raises LabkitError for a run of another kind, or one that
+    has not come to its dynamics.
     """
     run = run if isinstance(run, Run) else Run(run)
     if run.kind != KIND:
         raise LabkitError(f"run {run.id} is a {run.kind}, not a {KIND}.")
     if not (run.folder / "stage-references.json").exists():
         raise LabkitError(f"run {run.id} has not found its distorted structures yet; wait for its dynamics.")
-    return _read(run.task_dict["parameters"], run.folder, run.json("stage-references")["crystals"])
+    parameters = run.task_dict["parameters"] | ({} if blocks is None else {"blocks": blocks})
+    return _read(parameters, run.folder, run.json("stage-references")["crystals"])
 
 
 def summaries(

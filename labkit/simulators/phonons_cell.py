@@ -72,14 +72,13 @@ def supercell(atoms: Atoms, given: Sequence[int] | None, length_A: float, most_a
         atoms_in = len(atoms) * abs(round(np.linalg.det(matrix)))
         return matrix, f"supercell {describe(matrix)} of the primitive cell as asked for, {atoms_in} atoms"
     lengths, enough = atoms.cell.lengths(), 0.95 * length_A
-    counts = np.maximum(1, np.ceil(enough / lengths).astype(int))
+    counts = np.maximum(1, np.ceil(enough / lengths - 1e-3).astype(int))
     while _shortest(atoms, counts) < enough and counts.max() < 50:  # a skew cell has shorter vectors yet
-        counts[np.argmin(counts * lengths)] += 1
+        counts = counts + _alike(lengths, counts * lengths, np.argmin)
     even = counts + (counts % 2) * (counts > 1)
     counts = even if len(atoms) * even.prod() <= most_atoms else counts
     while len(atoms) * counts.prod() > most_atoms and counts.max() > 1:
-        longest = np.argmax(np.where(counts > 1, counts * lengths, 0.0))
-        counts[longest] -= 1
+        counts = counts - _alike(lengths, np.where(counts > 1, counts * lengths, 0.0), np.argmax)
     shortest = _shortest(atoms, counts)
     said = f"supercell {describe(np.diag(counts))}, {len(atoms) * counts.prod()} atoms, "
     if shortest >= enough:
@@ -118,6 +117,11 @@ def _shortest(atoms: Atoms, counts: np.ndarray) -> float:
     """Length (Å) of the shortest lattice vector of a supercell: how far an atom is from its own image."""
     reduced, _ = minkowski_reduce(np.asarray(atoms.cell) * counts[:, None])
     return float(np.linalg.norm(reduced, axis=1).min())
+
+
+def _alike(lengths: np.ndarray, scores: np.ndarray, pick: Any) -> np.ndarray:
+    """1 for the vector that `pick` picks and for all of its length: what symmetry makes equal is repeated equally."""
+    return (np.abs(lengths - lengths[pick(scores)]) < 1e-2).astype(int)
 
 
 def _differs(atoms: Atoms, values: np.ndarray) -> bool:

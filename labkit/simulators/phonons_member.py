@@ -9,7 +9,7 @@ from ase import Atoms
 
 from labkit.errors import LabkitError
 from labkit.simulators.phonons_cell import atom_count, describe, primitive, require_crystal, supercell
-from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy
+from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, less_symmetric
 from labkit.simulators.phonons_relax import RestingCrystal
 from labkit.simulators.phonons_result import HarmonicCrystal
 
@@ -78,6 +78,11 @@ class Member:
         matrix, said = supercell(self.atoms, task.supercell, task.supercell_length_A, task.max_atoms)
         self.words.append(said)
         self.phonon = bare_phonopy(self.atoms, matrix, symmetry=task.use_symmetry)
+        if task.use_symmetry and less_symmetric(self.phonon):
+            self.warnings.append(
+                "the shape of the supercell breaks the symmetry of the crystal: modes that should be equal may differ; "
+                "repeat equal cell vectors equally often"
+            )
         self.phonon.generate_displacements(distance=task.displacement_A)
         self.supercells = [self.atoms.copy()]
         self.supercells += [ase_cell(cell) for cell in self.phonon.supercells_with_displacements]

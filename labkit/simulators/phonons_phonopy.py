@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +37,21 @@ def bare_phonopy(atoms: Atoms, supercell_matrix: np.ndarray, *, symmetry: bool =
     """A phonopy object without forces, whose primitive cell is `atoms` as it stands."""
     from phonopy import Phonopy
 
-    return Phonopy(
-        phonopy_cell(atoms),
-        supercell_matrix=np.asarray(supercell_matrix),
-        primitive_matrix="P",
-        symprec=SYMPREC_A,
-        is_symmetry=symmetry,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the supercell is less symmetric: `less_symmetric` says it in words
+        return Phonopy(
+            phonopy_cell(atoms),
+            supercell_matrix=np.asarray(supercell_matrix),
+            primitive_matrix="P",
+            symprec=SYMPREC_A,
+            is_symmetry=symmetry,
+        )
+
+
+def less_symmetric(phonon: Phonopy) -> bool:
+    """Whether the shape of the supercell breaks symmetries of the crystal."""
+    whole, part = phonon.primitive_symmetry.pointgroup_operations, phonon.symmetry.pointgroup_operations
+    return len(part) < len(whole)
 
 
 def to_phonopy(atoms: Atoms, supercell_matrix: np.ndarray, force_constants_eV_A2: np.ndarray) -> Phonopy:

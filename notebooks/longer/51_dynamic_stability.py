@@ -1,4 +1,4 @@
-"""Dynamics of BaFeO3 and Ba3Fe3O8 with CHGNet, for notebook 51: six and two temperatures, about ten minutes of a core.
+"""Dynamics of BaFeO3 and Ba3Fe3O8 with CHGNet, for notebook 51: six and two temperatures, some ten minutes of a core.
 
 Run it as `python 51_dynamic_stability.py structures dynamics`: the distorted structure at 0 K is looked for along the
 unstable modes and written into 51_dynamic_stability.extxyz, the dynamics start from that file, and their displacements
@@ -29,7 +29,8 @@ STRUCTURES, RESULT = HERE / "51_dynamic_stability.extxyz", HERE / "51_dynamic_st
 SHORTEST_A = 5.7
 TEMPERATURES_K = {"BaFeO3": [20.0, 30.0, 40.0, 80.0, 140.0, 250.0], "Ba3Fe3O8": [130.0, 300.0]}
 NAMES = list(TEMPERATURES_K)
-TIMESTEP_FS, STEPS, EQUILIBRATION, EVERY = 2.0, 500, 100, 5
+STEPS = {"BaFeO3": 500, "Ba3Fe3O8": 2500}
+TIMESTEP_FS, EQUILIBRATION, EVERY = 2.0, 100, 5
 
 
 def structures(store: Store) -> None:
@@ -72,11 +73,11 @@ def dynamics(store: Store) -> list[Run]:
             structures=[there.get((name, "distorted"), there[name, "ideal"])],
             temperatures_K=temperatures,
             timestep_fs=TIMESTEP_FS,
-            steps=STEPS,
+            steps=STEPS[name],
             equilibration_steps=EQUILIBRATION,
             frame_interval=EVERY,
             table_interval=50,
-            diffusion_interval=STEPS,
+            diffusion_interval=STEPS[name],
             checkpoint_interval=25,
             device="cpu",
         ).run(store=store)

@@ -120,11 +120,15 @@ def main(first: str, second: str) -> None:
             })  # fmt: skip
             print(report[-1], flush=True)
 
-    temperatures = np.arange(300, 2001, 100.0)
+    def progress(done: int, total: int, text: str) -> None:
+        if done % 50 == 0:
+            print(f"{time.time() - start:.0f} s: {done} of {total}, {text}", flush=True)
+
+    temperatures = np.arange(200, 1201, 50.0)
+    compositions = np.linspace(0, 1, 15)
     alloy = sample_free_energy(
-        fit, temperatures, compositions=np.linspace(0, 1, 17), repeat=6, steps=16, sweeps=40,
-        progress=lambda done, total, text: done % 50 or print(f"{time.time() - start:.0f} s: {done} of {total}", flush=True),
-    )  # fmt: skip
+        fit, temperatures, compositions=compositions, repeat=6, steps=16, sweeps=50, progress=progress
+    )
     found = {
         "elements": [first, second], "fcc": fcc, "report": report, "crystals": crystals, "enumerated": tests,
         "sampled": alloy.to_dict(),

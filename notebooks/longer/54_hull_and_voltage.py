@@ -2,7 +2,7 @@
 
 Everything is relaxed with CHGNet. Crystals are those of labkit's library; black phosphorus, α-sulfur and the Na3As type
 (for Li3P) come from the AFLOW prototypes that pymatgen carries. P2S5 and lithium polysulfides are in neither.
-Run it with: python notebooks/longer/54_hull_and_voltage.py (about ten minutes on one core).
+Run it with: python notebooks/longer/54_hull_and_voltage.py (two minutes of one core).
 """
 
 import json

@@ -95,6 +95,8 @@ def test_the_amplitude_of_a_mode_is_the_part_of_the_displacement_along_it():
     pattern = distortion(8) / 0.1
     u = 0.07 * pattern + 0.02 * np.roll(pattern, 1, axis=1)
     assert mode_amplitudes(np.array([u, -u]), pattern[None]).ravel() == pytest.approx([0.07, -0.07])
+    tilted = np.array([pattern, pattern + np.roll(pattern, 1, axis=1)])  # not orthogonal to one another
+    assert mode_amplitudes(u[None], tilted)[0] == pytest.approx([0.05, 0.02])
 
 
 def test_what_keeps_the_symmetry_is_no_distortion():

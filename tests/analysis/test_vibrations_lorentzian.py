@@ -182,6 +182,10 @@ def test_what_cannot_be_fitted_is_refused_with_the_reason(noisy):
         fit_line(one, 0, block_ps=15)
     with pytest.raises(NotConverged, match="mode 1 does not move"):
         fit_line(projected(np.stack([noisy[:2000, 0], 1e-12 * noisy[:2000, 1]], axis=1)), 1)
+    with pytest.raises(ValueError, match="trajectory 1 differs from the first in modes, interval"):
+        fit_line([one, projected(noisy[:2000, [0]], interval_ps=0.02)], 0)
+    with pytest.raises(ValueError, match="no trajectory; project at least one"):
+        fit_lines([])
     with pytest.raises(ValueError, match="mode 4 was not projected on"):
         fit_line(one, 4)
     with pytest.raises(NotConverged, match="no single peak"):

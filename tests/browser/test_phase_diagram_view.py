@@ -43,7 +43,8 @@ PLACE = """
 LATENCY = """
 async ([slider, css, presses]) => {
   const plot = document.querySelector(`.js-plotly-plot.${css}`), times = [];
-  const drawn = () => [...plot.querySelectorAll(".scatterlayer path")].map((one) => one.getAttribute("d")).join();
+  const paths = ".scatterlayer path, .shapelayer path";
+  const drawn = () => [...plot.querySelectorAll(paths)].map((one) => one.getAttribute("d")).join();
   for (let n = 0; n < presses; n++) {
     const before = drawn();
     const seen = new Promise((done, late) => {

@@ -36,8 +36,10 @@ def systems(draw):
         ends = [(draw(energy), draw(st.floats(-2, 2)) * kB) for _ in range(2)]
         terms = draw(st.lists(st.floats(-0.3, 0.3), max_size=3))
         phases.append(SolutionPhase(f"s{number + 1}", *ends, terms))
-    for number in range(draw(st.integers(0, 3))):
-        phases.append(LinePhase(f"c{number}", draw(st.integers(1, 19)) / 20, draw(energy), draw(st.floats(-2, 2)) * kB))
+    phases += [
+        LinePhase(f"c{number}", draw(st.integers(1, 19)) / 20, draw(energy), draw(st.floats(-2, 2)) * kB)
+        for number in range(draw(st.integers(0, 3)))
+    ]
     return phases, draw(st.floats(150, 2000))
 
 

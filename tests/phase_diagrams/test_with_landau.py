@@ -10,8 +10,6 @@ from labkit.phase_diagrams.with_landau import as_landau, landau_diagram
 INSTALL = 'needs the package landau: pip install "landau>=1.16,<1.17"'
 pytest.importorskip("landau", reason=INSTALL)
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def eutectic():

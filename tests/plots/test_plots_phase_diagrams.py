@@ -54,7 +54,8 @@ def test_free_energies_touch_their_common_tangents(diagram):
     tie = next(one for one in ax.lines if one.get_label() == "common tangent")
     liquid = next(one for one in ax.lines if one.get_label() == "liquid")
     marker = next(one for one in ax.lines if one.get_label() == "AB")
-    assert tie.get_xdata()[1] == pytest.approx(0.5) and tie.get_ydata()[1] == pytest.approx(marker.get_ydata()[0])
+    assert tie.get_xdata()[1] == pytest.approx(0.5)
+    assert tie.get_ydata()[1] == pytest.approx(marker.get_ydata()[0])
     assert np.min(liquid.get_ydata() - np.interp(liquid.get_xdata(), tie.get_xdata(), tie.get_ydata())) > -1e-6
     assert "600 K (meV/atom)" in ax.get_ylabel()
 

@@ -48,7 +48,7 @@ class PhaseControls(Panel):
     @property
     def shifts_meV(self) -> list[float]:
         """How far each is shifted."""
-        return [float(one.value) for one in self.sliders]
+        return [round(float(one.value), 6) for one in self.sliders]
 
     def shift(self, number: int, shift_meV: float) -> None:
         """Move one slider, as far as it goes."""

@@ -27,7 +27,9 @@ class CurvesFigure(PlainFigure):
         layout = figure_layout(height, f"Atomic fraction of {elements[1]}", "Free energy (meV/atom)")
         layout["xaxis"] |= {"range": [0, 1]}
         layout["yaxis"] |= {"range": self._range}
-        super().__init__(layout, self._traces(), self._content(isotherm, x), "lk-pd-curves")
+        dashed = {"color": theme.RED, "width": 1.2, "dash": "dash"}
+        layout["shapes"] = [{"type": "line", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": dashed}]
+        super().__init__(layout, self._traces(), self._content(isotherm), "lk-pd-curves")
 
     def _traces(self) -> dict[str, dict]:
         made: dict[str, dict] = {}
@@ -41,17 +43,15 @@ class CurvesFigure(PlainFigure):
         made["tangents"] = {"line": {"color": INK, "width": 1.8, "dash": "dot"}}
         dots = {"size": 9, "symbol": "circle-open", "color": INK, "line": {"width": 2}}
         made["hull"] = {"mode": "markers", "marker": dots, "cliponaxis": False}
-        made["here"] = {"line": {"color": theme.RED, "width": 1.2, "dash": "dash"}}
         made["names"] = {"mode": "text", "textposition": "top center", "textfont": {"size": 12}}
         return made
 
-    def _content(self, isotherm: Isotherm, x: float) -> Content:
+    def _content(self, isotherm: Isotherm) -> Content:
         made: Content = {}
         for number, curve in enumerate(isotherm.curves):
             made[f"phase {number}"] = points(np.zeros((0, 2)) if curve is None else np.column_stack(curve))
         made["tangents"] = points(joined(isotherm.tangents()))
         made["hull"] = points(np.array([one[1:] for one in isotherm.vertices()]))
-        made |= self._here(x)
         names = isotherm.labels(self._range)
         made["names"] = {
             "x": [one[1] for one in names], "y": [one[2] for one in names],
@@ -60,17 +60,18 @@ class CurvesFigure(PlainFigure):
         }  # fmt: skip
         return made
 
-    def _here(self, x: float) -> Content:
-        return {"here": points(np.array([[x, self._range[0]], [x, self._range[1]]]))}
-
     def draw(self, isotherm: Isotherm, x: float, *, fit: bool = True) -> None:
         """Draw the free energies at a temperature; without `fit` the energy axis only grows."""
         limits = isotherm.limits()
         if not fit:
             limits = (min(limits[0], self._range[0]), max(limits[1], self._range[1]))
         self._range = limits
-        self.put(self._content(isotherm, x), yaxis_range=list(limits))
+        self.put(self._content(isotherm), {"yaxis.range": list(limits), **_here(x)})
 
     def move_here(self, x: float) -> None:
         """Put the dashed line at another composition."""
-        self.put(self._here(x))
+        self.plotly_relayout(_here(x))
+
+
+def _here(x: float) -> dict[str, float]:
+    return {"shapes[0].x0": x, "shapes[0].x1": x}

@@ -1,4 +1,4 @@
-"""What the traces of a diagram hold: outlines, tie-lines, names, the pinned tie-line; plain dictionaries, no widget.
+"""What the traces of a diagram hold: outlines, tie-lines, names; plain dictionaries, no widget.
 
 The one idea: a figure is made with its first content inside, and later takes content of the same form.
 """
@@ -17,7 +17,7 @@ from . import theme
 from .phase_diagram_fields import Ribbon, hatching, joined, ribbons
 from .phase_diagram_labels import places
 from .phase_diagram_rows import COMPOSITION, Row, potential_limits
-from .phase_diagram_words import gap, percent
+from .phase_diagram_words import gap
 
 Content = dict[str, dict[str, Any]]
 INK = "#5b6370"
@@ -88,29 +88,3 @@ def _names(
     found = [*taken, *places(rows, axis, limits, size, words, taken)]
     x, y, text = ([one[at] for one in found] for at in range(3))
     return {"names": {"x": x, "y": y, "text": [theme.escape(one) for one in text]}}
-
-
-def isotherm(temperature_K: float, limits: tuple[float, float]) -> Content:
-    """Return the dashed line at a temperature."""
-    return {"isotherm": points(np.array([[limits[0], temperature_K], [limits[1], temperature_K]]))}
-
-
-def pin(
-    count: int, temperature_K: float, x: float, ends: Sequence[tuple[int, float]], *, shown: bool = True
-) -> Content:
-    """Return the tie-line between `ends` (phase, x) through x, each arm in the colour of what it measures.
-
-    That of the phase at the other end; `count` is the number of phases. One end only draws no line.
-    """
-    ends = ends if shown and len(ends) == 2 else []
-    made: Content = {}
-    for number in range(count):
-        mine = [one for at, one in enumerate(ends) if ends[1 - at][0] == number]
-        lines = [np.array([[one[1], temperature_K], [x, temperature_K]]) for one in mine]
-        made[f"arm {number}"] = points(joined(lines))
-    at = [] if not shown else [x, *(one[1] for one in ends)]
-    shades = colours(count)
-    text = ["", *(percent(one[1]) for one in ends)]
-    colour = [INK, *(shades[one[0]] for one in ends)]
-    made["pin"] = {"x": at, "y": [temperature_K] * len(at), "text": text, "marker.color": colour}
-    return made

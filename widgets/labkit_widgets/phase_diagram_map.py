@@ -11,17 +11,14 @@ from labkit.phase_diagrams.phases import Phase
 from . import theme
 from .curves import figure_layout
 from .figure import Figure
-from .phase_diagram_drawing import INK, Content, colours, faint, fields, isotherm, limits_of, pin
+from .phase_diagram_drawing import INK, Content, colours, faint, fields, limits_of
+from .phase_diagram_pin import Pin, edits, marks
 from .phase_diagram_rows import COMPOSITION, Row
 from .phase_diagram_words import potential
 
 _LINE = {"type": "scatter", "x": [], "y": [], "mode": "lines", "hoverinfo": "skip", "showlegend": False}
 #: About as wide as the picture is on a screen; only the room for names depends on it.
 _WIDTH, _MARGIN = 520, {"l": 60, "r": 14, "t": 30, "b": 44}
-
-
-#: Temperature (K), composition, and the stable phases there (number, composition).
-Pin = tuple[float, float, Sequence[tuple[int, float]]]
 
 
 class PlainFigure(Figure):
@@ -44,8 +41,8 @@ class PlainFigure(Figure):
         """Return a trace by its name."""
         return self.data[self._at[name]]
 
-    def put(self, content: Content, **layout: Any) -> None:
-        """Change what traces hold, and parts of the layout (`xaxis_range=...`), with one message.
+    def put(self, content: Content, layout: dict[str, Any]) -> None:
+        """Change what traces hold, and parts of the layout (`xaxis.range`), with one message.
 
         Every trace of the message gets every value of it: `batch_update` leaves out what has not changed, and a page
         that has not drawn the figure yet takes that for a wish to delete it.
@@ -56,8 +53,7 @@ class PlainFigure(Figure):
         }  # fmt: skip
         keys = dict.fromkeys(key for what in named.values() for key in what)
         restyle = {key: [what.get(key) for what in named.values()] for key in keys}
-        relayout = {key.replace("_", "."): value for key, value in layout.items()}
-        self.plotly_update(restyle, relayout, [self._at[name] for name in named])
+        self.plotly_update(restyle, layout, [self._at[name] for name in named])
 
 
 def _filled(trace: dict, content: dict[str, Any]) -> dict:
@@ -82,7 +78,10 @@ class MapFigure(PlainFigure):
         layout["xaxis"] |= {"range": self._limits, "showgrid": False}
         layout["yaxis"] |= {"range": (rows[0].temperature_K, rows[-1].temperature_K), "showgrid": False}
         content = fields(phases, rows, found, COMPOSITION, self._size)
-        super().__init__(layout, self._traces(), content | self._pinned(pinned), "lk-pd-map")
+        made = marks(pinned, self._limits, colours(len(phases)), shown=True)
+        layout |= made
+        self._drawn = edits(made)
+        super().__init__(layout, self._traces(), content, "lk-pd-map")
 
     @property
     def _title(self) -> str:
@@ -98,27 +97,26 @@ class MapFigure(PlainFigure):
         made["hatch"] = {"line": {"width": 0.7, "color": faint(theme.GREY, 0.7)}}
         made["edges"] = {"line": {"width": 1.5, "color": INK}}
         made["three"] = {"line": {"width": 1.8, "color": INK}}
-        made["isotherm"] = {"line": {"width": 1.4, "color": theme.RED, "dash": "dash"}}
         for at, phase in enumerate(self._phases):
             if phase.line:
                 made[f"line {at}"] = {"line": {"width": 4, "color": shades[at]}}
         made["names"] = {"mode": "text", "textfont": {"size": 13, "color": INK}, "cliponaxis": False}
-        made |= {f"arm {at}": {"line": {"width": 4, "color": colour}} for at, colour in enumerate(shades)}
-        made["pin"] = {"mode": "markers+text", "textfont": {"size": 11.5, "color": INK}, "cliponaxis": False}
-        dots = {"size": [8, 11, 11], "line": {"width": 1.5, "color": "white"}}
-        made["pin"] |= {"textposition": "top center", "marker": dots}
         return made
-
-    def _pinned(self, pinned: Pin) -> Content:
-        return isotherm(pinned[0], self._limits) | pin(len(self._phases), *pinned, shown=self._axis == COMPOSITION)
 
     def draw(self, rows: Sequence[Row], found: Sequence[Invariant], axis: str, pinned: Pin) -> None:
         """Draw fields, gaps and their names, and what is pinned."""
         self._axis, self._limits = axis, limits_of(rows, axis)
-        content = fields(self._phases, rows, found, axis, self._size) | self._pinned(pinned)
         ends = [rows[0].temperature_K, rows[-1].temperature_K]
-        self.put(content, xaxis_range=list(self._limits), yaxis_range=ends, xaxis_title_text=self._title)
+        axes = {"xaxis.range": list(self._limits), "yaxis.range": ends, "xaxis.title.text": self._title}
+        self.put(fields(self._phases, rows, found, axis, self._size), axes | self._edits(pinned))
 
     def pin(self, pinned: Pin) -> None:
-        """Draw the isotherm, and over composition the tie-line through a point."""
-        self.put(self._pinned(pinned))
+        """Draw the isotherm, and over composition the tie-line through a point: traces are not drawn anew for it."""
+        self.plotly_relayout(self._edits(pinned))
+
+    def _edits(self, pinned: Pin) -> dict[str, Any]:
+        shown = self._axis == COMPOSITION
+        now = edits(marks(pinned, self._limits, colours(len(self._phases)), shown=shown))
+        changed = {key: value for key, value in now.items() if self._drawn.get(key) != value}
+        self._drawn = now
+        return changed

@@ -25,8 +25,9 @@ from .phase_diagram_cursor import Cursor
 from .phase_diagram_curves import CurvesFigure
 from .phase_diagram_export import TableExport
 from .phase_diagram_isotherm import Isotherm
-from .phase_diagram_map import MapFigure, Pin
+from .phase_diagram_map import MapFigure
 from .phase_diagram_model import PhaseDiagramModel
+from .phase_diagram_pin import Pin
 from .phase_diagram_rows import COMPOSITION, POTENTIAL, Row
 from .phase_diagram_structure import StructurePane, book
 from .phase_diagram_words import invariant_table, lever

@@ -24,16 +24,20 @@ def lever(found: Equilibrium, x: float, elements: Sequence[str]) -> str:
     """Return which phases there are at composition x, with their amounts, and the chemical potential."""
     shares, second = found.at(x), elements[1]
     where = f"At {found.temperature_K:.0f} K and {percent(x)} {second}: "
-    slope = f"{potential(elements)} = {found.tangent(x).chemical_potential_eV:.3f} eV"
+    slope = f"{potential(elements)} = {_without_sign_of_nothing(found.tangent(x).chemical_potential_eV)} eV"
     if len(shares) == 1:
         return f"{where}{shares[0].phase} alone; {slope}."
     parts = [f"{percent(one.fraction)} {one.phase} ({percent(one.composition)} {second})" for one in shares]
     return f"{where}{' and '.join(parts)}; {slope}."
 
 
+def _without_sign_of_nothing(value: float) -> str:
+    return f"{0.0 if abs(value) < 5e-4 else value:.3f}"
+
+
 def gap(phases: Sequence[str]) -> str:
     """Return the label of a field: one name, or two with a plus."""
-    return phases[0] if len(set(phases)) == 1 and len(phases) == 1 else " + ".join(phases)
+    return " + ".join(phases)
 
 
 def reaction(one: Invariant) -> str:

@@ -65,6 +65,7 @@ function render({ model, el }) {
   let root = null, wait = 0, frame = 0, last = null, drag = null, hovered = 0, timer = null;
   const layers = new Map();
   const look = () => model.get("look");
+  const electronvolts = (x) => (Math.abs(x) < 5e-4 ? 0 : x).toFixed(3);
   const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
   function layer(plot) {
@@ -105,7 +106,7 @@ function render({ model, el }) {
   }
 
   function sentence(found, x, T, view) {
-    const { names, second, mu } = look(), place = view === "mu" ? `${mu} = ${x.toFixed(3)} eV` : `${percent(x)} ${second}`;
+    const { names, second, mu } = look(), place = view === "mu" ? `${mu} = ${electronvolts(x)} eV` : `${percent(x)} ${second}`;
     const where = `At ${T.toFixed(0)} K and ${place}: `;
     if (!found) { return where + "no phase of this composition."; }
     if (found.tie && view === "mu") {
@@ -115,7 +116,7 @@ function render({ model, el }) {
     if (found.tie) {
       const [a, b] = shares(found.tie, x).map((one) =>
         `${percent(one.share)} ${names[one.phase]} (${percent(one.x)} ${second})`);
-      return `${where}${a} and ${b}; ${mu} = ${found.tie[4].toFixed(3)} eV.`;
+      return `${where}${a} and ${b}; ${mu} = ${electronvolts(found.tie[4])} eV.`;
     }
     return `${where}${names[found.phase]} alone.`;
   }
@@ -130,7 +131,7 @@ function render({ model, el }) {
   function tagged(at, found, x, T, view) {
     const { tag } = layer(at.plot), { names, second, mu } = look();
     const head = document.createElement("b");
-    head.textContent = `${T.toFixed(0)} K, ${view === "mu" ? `${mu} ${x.toFixed(3)} eV` : `${percent(x)} ${second}`}`;
+    head.textContent = `${T.toFixed(0)} K, ${view === "mu" ? `${mu} ${electronvolts(x)} eV` : `${percent(x)} ${second}`}`;
     const parts = [head];
     if (found && found.tie) {
       const both = shares(found.tie, x), bar = document.createElement("div");
@@ -142,7 +143,7 @@ function render({ model, el }) {
         part.style.cssText = `background:${look().colours[one.phase]};width:${100 * one.share}%`;
         bar.append(part);
       });
-      if (view !== "mu") { parts.push(bar, span(`${mu} = ${found.tie[4].toFixed(3)} eV`, "lk-muted")); }
+      if (view !== "mu") { parts.push(bar, span(`${mu} = ${electronvolts(found.tie[4])} eV`, "lk-muted")); }
     } else if (found) {
       parts.push(chip(found.phase, names[found.phase], view === "mu" ? "" : "100 %"));
     }
@@ -186,7 +187,7 @@ function render({ model, el }) {
   }
 
   function plotOf(kind) {
-    const plot = root.querySelector(`.lk-pd-${kind} .js-plotly-plot`);
+    const plot = root.querySelector(`.js-plotly-plot.lk-pd-${kind}`);
     if (!plot || !plot._fullLayout || !plot._fullLayout.xaxis) { return null; }
     return { plot, kind, xaxis: plot._fullLayout.xaxis, yaxis: plot._fullLayout.yaxis };
   }
