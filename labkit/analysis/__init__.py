@@ -1,5 +1,6 @@
 """From trajectories to observables: pure functions on lists of frames, plain results with the unit in every name."""
 
+from labkit.analysis.anharmonicity import Anharmonicity, PotentialOfMeanForce, anharmonicity, potential_of_mean_force
 from labkit.analysis.arrhenius import Arrhenius, Extrapolation, arrhenius
 from labkit.analysis.conductivity import (
     HavenRatio,
@@ -9,7 +10,14 @@ from labkit.analysis.conductivity import (
     nernst_einstein,
 )
 from labkit.analysis.conductivity_arrhenius import ConductivityArrhenius, conductivity_arrhenius
+from labkit.analysis.critical_temperature import CriticalTemperature, critical_temperature
 from labkit.analysis.diffusion import Diffusion, diffusion
+from labkit.analysis.dynamic_stability import (
+    StructuralDescriptor,
+    displacements,
+    mode_amplitudes,
+    structural_descriptor,
+)
 from labkit.analysis.framework import FrameworkMotion, framework_motion
 from labkit.analysis.luminescence import HuangRhys, huang_rhys, huang_rhys_from_forces
 from labkit.analysis.luminescence_data import ColourCentre, nv_diamond
@@ -24,6 +32,7 @@ from labkit.analysis.rdf import RDF, rdf
 from labkit.analysis.site_jumps import SiteJumps, site_jumps
 from labkit.analysis.trajectory import positions, remove_drift, unwrap
 from labkit.analysis.transport import TransportPoint, arrhenius_of, conductivity_of, pooled, transport_point
+from labkit.analysis.vacancies import bridge_vacancies
 from labkit.analysis.vibrations import VDOS, vdos, velocity_autocorrelation
 from labkit.analysis.vibrations_coherence import coherence, guest_weight, line_change
 from labkit.analysis.vibrations_committee import committee_modes, spectrum_band, stick_band
@@ -36,9 +45,11 @@ __all__ = [
     "MSD",
     "RDF",
     "VDOS",
+    "Anharmonicity",
     "Arrhenius",
     "ColourCentre",
     "ConductivityArrhenius",
+    "CriticalTemperature",
     "Diffusion",
     "Extrapolation",
     "FrameworkMotion",
@@ -48,20 +59,26 @@ __all__ = [
     "MeasuredSpectrum",
     "ModeLine",
     "NormalModes",
+    "PotentialOfMeanForce",
     "ProbabilityDensity",
     "SiteJumps",
+    "StructuralDescriptor",
     "TransportPoint",
     "Velocities",
     "VibronicOverlap",
+    "anharmonicity",
     "arrhenius",
     "arrhenius_of",
+    "bridge_vacancies",
     "charge_msd",
     "coherence",
     "committee_modes",
     "conductivity_arrhenius",
     "conductivity_of",
+    "critical_temperature",
     "diffusion",
     "diffusion_from_conductivity",
+    "displacements",
     "eckart_frame",
     "equipartition",
     "fit_line",
@@ -75,6 +92,7 @@ __all__ = [
     "lines_table",
     "lineshape",
     "load_hessian",
+    "mode_amplitudes",
     "mode_spectra",
     "msd",
     "nernst_einstein",
@@ -83,6 +101,7 @@ __all__ = [
     "overlap",
     "pooled",
     "positions",
+    "potential_of_mean_force",
     "probability_density",
     "project",
     "rdf",
@@ -95,6 +114,7 @@ __all__ = [
     "spectral_density",
     "spectrum_band",
     "stick_band",
+    "structural_descriptor",
     "transport_point",
     "unwrap",
     "vdos",

@@ -22,9 +22,7 @@ def operations(ideal: Atoms, tolerance_A: float = 0.01) -> list[tuple[np.ndarray
 
     found = dataset(ideal, tolerance_A) if ideal.cell.rank == 3 else None
     if found is None:
-        raise InvalidStructure(
-            f"no symmetry was found at {tolerance_A:g} Å; has this crystal three cell vectors?"
-        )
+        raise InvalidStructure(f"no symmetry was found at {tolerance_A:g} Å; has this crystal three cell vectors?")
     cell, scaled = ideal.cell.array, ideal.get_scaled_positions()
     result = []
     for rotation, translation in zip(found.rotations, found.translations, strict=True):

@@ -192,8 +192,11 @@ def _groups(velocities: Velocities, groups: Mapping[str, Any] | None) -> dict[st
     for name, atoms in groups.items():
         indices = np.asarray(atoms)
         chosen[name] = np.flatnonzero(indices) if indices.dtype == bool else indices.astype(int)
-    counts = np.bincount(np.concatenate([*chosen.values(), np.zeros(0, int)]), minlength=n)
-    if len(counts) != n or (counts != 1).any():
-        atom = int(np.flatnonzero(counts[: n + 1] != 1)[0])
+    named = np.concatenate([*chosen.values(), np.zeros(0, int)])
+    if len(named) and not 0 <= named.min() <= named.max() < n:
+        raise ValueError(f"the groups name atoms {named.min()} to {named.max()}; there are those from 0 to {n - 1}.")
+    counts = np.bincount(named, minlength=n)
+    if (counts != 1).any():
+        atom = int(np.flatnonzero(counts != 1)[0])
         raise ValueError(f"the groups must share out all {n} atoms; atom {atom} stands in {counts[atom]} of them.")
     return chosen

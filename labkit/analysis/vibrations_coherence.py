@@ -14,6 +14,7 @@ import numpy as np
 from scipy import signal
 
 from labkit.analysis.vibrations_modes import ModeVelocities, together
+from labkit.analysis.vibrations_velocities import response
 from labkit.analysis.vibrations_welch import overlap_correlation, segment_length, segment_starts
 from labkit.errors import InvalidStructure
 
@@ -123,6 +124,8 @@ def coherence(
     length = segment_length(min(len(one.values) for one in pieces), interval, resolution_THz)
     counts = [len(segment_starts(len(one.values), length)) for one in pieces]
     total = sum(counts)
+    if not len(first) or not len(second):
+        raise ValueError("a group has no modes; name at least one of the first and one of the second.")
     if total < 3:
         raise ValueError(f"{total} segments make every coherence near 1; take a coarser resolution_THz or run longer.")
     rows, columns = ([pieces[0].place(mode) for mode in modes] for modes in (first, second))
@@ -135,6 +138,9 @@ def coherence(
         grid, power = signal.welch(x, **options)
         own, other = own + share * power, other + share * signal.welch(y, **options)[1]
         cross = cross + share * np.array([signal.csd(one[None], y, **options)[1] for one in x])
+    if pieces[0].differences:
+        lost = response(grid, interval)
+        own, other, cross = own / lost, other / lost, cross / lost
     # Where neither moves the ratio means nothing: 0 by convention.
     below = own[:, None] * other
     values = np.divide(np.abs(cross) ** 2, below, out=np.zeros(below.shape), where=below > 1e-24 * below.max())

@@ -13,6 +13,9 @@ from labkit.analysis.vibrations_whittle import whittle
 
 #: The fit takes the spectrum within this many full widths of the peak, as the window shows it.
 FIT_WIDTHS = 6.0
+#: A peak with less than this part of the energy, and less than so many times as high as the median around it, is noise
+#: on a line so broad that shorter blocks are needed to see it; these are believed from the last part on.
+_SPIKE, _CONTRAST, _LINE = 0.2, 5.0, 0.5
 
 
 class Blocks:
@@ -33,6 +36,31 @@ class Blocks:
             )
         grid, power = power_density(blocks.T, self.interval_ps * 1e3, self.window, 1, self.differences)
         return grid[1:], power[1:].T
+
+
+def find_line(
+    spectra: Blocks, length: int, shape: str, range_THz: tuple[float, float] | None, background: bool
+) -> np.ndarray:
+    """Parameters (4,) of the line that holds the energy, looked for in blocks of `length` frames, then in shorter ones:
+    where a line is much broader than the bins, the highest bin is noise, and a fit around it finds that only.
+    """
+    first, span = None, length * spectra.interval_ps
+    wide = np.inf if range_THz is None else range_THz[1] - range_THz[0]
+    while first is None or (length >= 32 and wide * span >= 8):
+        theta, near = first_look(spectra, length, shape, range_THz, background)
+        grid, powers = spectra.cut(length)
+        power = powers.mean(axis=0)
+        inside = slice(None) if range_THz is None else (grid >= range_THz[0]) & (grid <= range_THz[1])
+        share = np.exp(theta[0]) / max(power[inside].sum() / span, 1e-300)
+        if first is None:
+            first = theta
+            if share >= _SPIKE or power[near].max() > _CONTRAST * np.median(power[near]):
+                break
+        elif _LINE <= share <= 1 / _LINE and grid[0] <= theta[1] / (2 * np.pi) <= grid[-1]:
+            return theta
+        length //= 4
+        span = length * spectra.interval_ps
+    return first
 
 
 def first_look(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from labkit.analysis.vibrations_first_look import Blocks, first_look
+from labkit.analysis.vibrations_first_look import Blocks, find_line, first_look
 from labkit.analysis.vibrations_lineshape import SHAPES, WINDOWS, LineModel
 from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_whittle import likelihood_errors, whittle
@@ -167,18 +167,20 @@ def fit_line(
     if block_ps is not None:
         length = round(block_ps / interval)
     spectra = Blocks(series, interval, window, pieces[0].differences)
-    theta, chosen = first_look(spectra, length, shape, range_THz, background)
     if block_ps is None:
+        theta = find_line(spectra, length, shape, range_THz, background)
         wanted = round(_BLOCK_LIFETIMES / np.exp(theta[2]) / interval)
         longest = min(shortest, everything // _LEAST_BLOCKS)
         length = int(np.clip(wanted, max(16, everything // _MOST_BLOCKS), max(16, longest)))
-        theta, chosen = first_look(spectra, length, shape, range_THz, background)
+    theta, chosen = first_look(spectra, length, shape, range_THz, background)
     grid, powers = spectra.cut(length)
     grid, powers = grid[chosen], powers[:, chosen]
     model = LineModel(grid, length * interval, window, shape)
     best, converged = whittle(model, powers.mean(axis=0), theta, ground=background)
     best = best[0]
-    nowhere = f"no line fits mode {mode}: its spectrum has no single peak. Give range_THz around one."
+    nowhere = (
+        f"no line fits mode {mode}: its spectrum has no single peak. Give range_THz around one, or a short block_ps."
+    )
     if not (converged[0] and grid[0] <= best[1] / (2 * np.pi) <= grid[-1]):
         raise NotConverged(nowhere)
     drawn = np.random.default_rng(seed).multinomial(len(powers), np.full(len(powers), 1 / len(powers)), size=resamples)

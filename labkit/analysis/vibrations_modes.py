@@ -15,6 +15,7 @@ from ase import Atoms, units
 from scipy import fft
 
 from labkit.analysis.luminescence_modes import NormalModes
+from labkit.analysis.vibrations_linear import axis_of, carried
 from labkit.analysis.vibrations_welch import noise_bandwidth_THz, power_density, segment_length, segment_starts
 from labkit.errors import InvalidStructure
 
@@ -192,8 +193,9 @@ def eckart_frame(velocities: Velocities, reference: Atoms) -> Velocities:
     sum_i m_i r_i × x_i = 0 (C. Eckart, Phys. Rev. 47 (1935) 552), found as the best mass-weighted fit; its angular
     velocity ω follows from their time derivative, sum_i m_i [(r_i.x_i) 1 - x_i r_i^T] ω = sum_i m_i r_i × u_i, and the
     velocities are u_i - ω × x_i, u_i = R^T (v_i - V). Translations and rotations of the reference vanish in them to
-    rounding, so six modes are zero (five of a linear molecule). Needs `positions_A`; raises InvalidStructure without,
-    or for another molecule or shape.
+    rounding, so six modes are zero. Of a linear molecule it is five, and the frame is carried along without turning
+    about the axis (`vibrations_linear`). Needs `positions_A`; raises InvalidStructure without, or for another molecule
+    or shape.
     """
     if velocities.positions_A is None:
         raise InvalidStructure("the turning frame needs positions; give Velocities with positions_A.")
@@ -207,11 +209,18 @@ def eckart_frame(velocities: Velocities, reference: Atoms) -> Velocities:
     fixed = reference.positions - np.average(reference.positions, axis=0, weights=masses)
     spread = velocities.positions_A - np.average(velocities.positions_A, axis=1, weights=masses)[:, None]
     drift = velocities.values - np.average(velocities.values, axis=1, weights=masses)[:, None]
-    # Kabsch's fit for all frames at once: its condition of being best is Eckart's condition.
-    left, _, right = np.linalg.svd(np.einsum("i,ia,tib->tab", masses, fixed, spread))
-    handed = np.sign(np.linalg.det(left @ right))
-    left[:, :, 2] *= handed[:, None]
-    rotation = left @ right  # (T, 3, 3), x = rotation @ spread
+    if np.ptp(fixed, axis=0).max() == 0:
+        raise InvalidStructure("all atoms of the reference stand at one place; give the molecule at its minimum.")
+    line = axis_of(fixed)
+    if line is not None:
+        fixed = np.outer(fixed @ line, line)
+        rotation = carried(line, np.einsum("i,tib->tb", masses * (fixed @ line), spread))
+    else:
+        # Kabsch's fit for all frames at once: its condition of being best is Eckart's condition.
+        left, _, right = np.linalg.svd(np.einsum("i,ia,tib->tab", masses, fixed, spread))
+        handed = np.sign(np.linalg.det(left @ right))
+        left[:, :, 2] *= handed[:, None]
+        rotation = left @ right  # (T, 3, 3), x = rotation @ spread
     x = np.einsum("tab,tib->tia", rotation, spread)
     away = np.sqrt(np.einsum("i,tia->t", masses, (x - fixed) ** 2) / np.einsum("i,ia->", masses, fixed**2))
     if away.max() > _LARGEST_CHANGE:
@@ -225,5 +234,4 @@ def eckart_frame(velocities: Velocities, reference: Atoms) -> Velocities:
     matrix = matrix - np.einsum("i,tia,ib->tab", masses, x, fixed)
     turning = np.einsum("tab,tb->ta", np.linalg.pinv(matrix, rcond=1e-8), (masses[:, None] * np.cross(fixed, u)).sum(1))
     inner = u - np.cross(turning[:, None], x)
-    linear = np.linalg.matrix_rank(fixed, tol=1e-3) == 1
-    return replace(velocities, values=inner, positions_A=x, removed=5 if linear else 6)
+    return replace(velocities, values=inner, positions_A=x, removed=6 if line is None else 5)

@@ -81,6 +81,8 @@ def reweighted(
     if not (np.isfinite(A).all() and np.isfinite(V).all()):
         raise ValueError("values or energies hold numbers that are not finite; leave those frames out.")
     base = V.mean(axis=1) if mean_energies_eV is None else np.asarray(mean_energies_eV, float)
+    if base.shape != (len(V),) or not np.isfinite(base).all():
+        raise ValueError(f"mean_energies_eV of shape {base.shape} needs a finite energy for each of {len(V)} frames.")
     x = (V - base[:, None]) / (units.kB * temperature_K)
     x = x - x.mean(axis=0)
     flat = A.reshape(len(A), -1)

@@ -84,7 +84,7 @@ class BinaryDiagram:
 
 
 def binary_diagram(
-    phases: Sequence[Phase], temperatures_K: Sequence[float], *, points: int = 201, closing_K: float = 0.1
+    phases: Sequence[Phase], temperatures_K: Sequence[float], *, points: int = 201, closing_K: float = 0.5
 ) -> BinaryDiagram:
     """Return the diagram of these phases over the temperatures (K).
 
@@ -93,7 +93,7 @@ def binary_diagram(
     """
     asked = np.unique(checked(phases, temperatures_K, points))
     if closing_K <= 0:
-        raise InvalidTask(f"closing_K is {closing_K:g}; it must be positive, such as 0.1 K.")
+        raise InvalidTask(f"closing_K is {closing_K:g}; it must be positive, such as 0.5 K.")
     solved = dict(zip(asked.tolist(), solve(phases, asked, points), strict=True))
     while extra := _cuts(solved, closing_K):
         solved |= dict(zip(extra, solve(phases, np.array(extra), points), strict=True))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labkit.phase_diagrams.binary_invariants import Invariant
     from labkit.phase_diagrams.equilibrium import Equilibrium
 
-#: A field narrower than this where it ends is closed in a point; a wider one is cut flat.
+#: A field narrower than this where it ends is closed in a point; a wider one goes on into another.
 TIP = 0.2
 
 
@@ -54,16 +54,18 @@ class DiagramField:
 def two_phase_fields(rows: Sequence[Equilibrium], invariants: Sequence[Invariant]) -> list[DiagramField]:
     """Chain the tie-lines of all rows (rising T) into fields of two phases."""
     spans = [[((tie.phase1, tie.phase2), tie.x1, tie.x2) for tie in row.tie_lines] for row in rows]
-    return _chained(np.array([row.temperature_K for row in rows]), spans, invariants)
+    return _chained(rows, spans, invariants)
 
 
 def single_phase_fields(rows: Sequence[Equilibrium], invariants: Sequence[Invariant]) -> list[DiagramField]:
     """Chain the single-phase ranges of all rows (rising T) into fields of one phase."""
     spans = [[((one.phase,), one.lowest, one.highest) for one in row.single_phase] for row in rows]
-    return _chained(np.array([row.temperature_K for row in rows]), spans, invariants)
+    return _chained(rows, spans, invariants)
 
 
-def _chained(T: np.ndarray, spans: list, invariants: Sequence[Invariant]) -> list[DiagramField]:
+def _chained(rows: Sequence[Equilibrium], spans: list, invariants: Sequence[Invariant]) -> list[DiagramField]:
+    T = np.array([row.temperature_K for row in rows])
+    compounds = [phase.compositions[0] for phase in rows[0].phases if phase.line]
     done, active = [], []
     for index, row in enumerate(spans):
         last = [chain[-1] for chain in active]
@@ -73,12 +75,12 @@ def _chained(T: np.ndarray, spans: list, invariants: Sequence[Invariant]) -> lis
             old = match.get(number)
             chain = [] if old is None else active[old]
             if not chain and index:
-                chain += _closing(phases, low, high, T[index - 1], T[index], invariants)
+                chain += _closing(phases, low, high, T[index], T[index - 1], invariants, compounds)
             chain.append((float(T[index]), phases, low, high))
             going.append(chain)
         for number, chain in enumerate(active):
             if number not in match.values():
-                chain += _closing(*chain[-1][1:], T[index - 1], T[index], invariants)
+                chain += _closing(*chain[-1][1:], T[index - 1], T[index], invariants, compounds)
                 done.append(chain)
         active = going
     return [_field(chain) for chain in done + active]
@@ -104,11 +106,12 @@ def _matched(before: list, row: list) -> dict[int, int]:
 
 
 def _closing(
-    phases: tuple[str, ...], low: float, high: float, T1: float, T2: float, invariants: Sequence[Invariant]
-) -> list:
-    """The row that closes a field between T1 and T2: the invariant's compositions, or a point."""
+    phases: tuple[str, ...], low: float, high: float, inside_K: float, outside_K: float,
+    invariants: Sequence[Invariant], compounds: Sequence[float],
+) -> list:  # fmt: skip
+    """The row that closes a field between its last temperature and the next: an invariant, a point, or flat."""
     for one in invariants:
-        if not T1 <= one.temperature_K <= T2:
+        if not min(inside_K, outside_K) <= one.temperature_K <= max(inside_K, outside_K):
             continue
         for first in range(3):
             for last in range(first, 3):
@@ -117,11 +120,12 @@ def _closing(
                 if names == phases and abs(ends[0] - low) < 0.05 and abs(ends[1] - high) < 0.05:
                     return [(one.temperature_K, phases, *ends)]
     if high - low > TIP:
-        return []
+        return [(outside_K, phases, low, high)]
     middle = 0.5 * (low + high)
-    # Fields of melting elements end in the element.
+    # Fields beside a melting compound or element end in it.
+    middle = next((x for x in compounds if min(abs(x - low), abs(x - high)) < 1e-9), middle)
     middle = round(middle) if min(middle, 1 - middle) < 0.02 else middle
-    return [(0.5 * (T1 + T2), phases, middle, middle)]
+    return [(0.5 * (inside_K + outside_K), phases, middle, middle)]
 
 
 def _field(chain: list) -> DiagramField:

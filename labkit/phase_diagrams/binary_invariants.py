@@ -1,6 +1,6 @@
 """Temperatures at which three phases are in equilibrium: eutectics, peritectics and their kin.
 
-The one idea: within a bracket of a tenth of a kelvin the height of the third phase over the tie-line of the other two
+The one idea: within a bracket of half a kelvin the height of the third phase over the tie-line of the other two
 is a straight line in T; its zero is the invariant temperature.
 """
 

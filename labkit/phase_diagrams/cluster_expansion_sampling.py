@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from labkit.phase_diagrams.cluster_expansion import AlloyExpansion, _icet
 from labkit.phase_diagrams.phases import TabulatedPhase
 from labkit.phase_diagrams.phases_base import mixing
 from labkit.phase_diagrams.phases_free_energy import free_energy
+from labkit.runs.atomic import read_json, write_json
 
 _ARRAYS = ("x", "temperatures_K", "mixing_eV", "betas", "energies_eV", "errors_eV")
 
@@ -85,7 +87,7 @@ class SampledAlloy:
 
 def sample_free_energy(
     alloy: AlloyExpansion, temperatures_K: Sequence[float], *, compositions: Sequence[float] | None = None,
-    repeat: int = 6, steps: int = 14, sweeps: int = 40, seed: int = 0,
+    repeat: int = 6, steps: int = 14, sweeps: int = 40, seed: int = 0, keep: str | Path | None = None,
     progress: Callable[[int, int, str], None] = lambda done, total, text: None,
 ) -> SampledAlloy:  # fmt: skip
     """Sample the canonical ensemble from β = 0 to the lowest temperature, at each composition, and integrate.
@@ -94,6 +96,9 @@ def sample_free_energy(
     exchanges per site at each, of which the first fifth is left out. Ordered phases that form on the way belong to f(x)
     of that composition; a first-order transition that does not happen in the cell leaves the metastable solution. The
     error is that of a finite cell (of the order of the mixing energy over the number of sites) and of sampling.
+
+    keep: a JSON file that holds every composition that is done; the same call takes up from it after a crash.
+    `progress(done, total, text)` may raise to stop.
     """
     _icet()
     from mchammer.calculators import ClusterExpansionCalculator
@@ -109,7 +114,13 @@ def sample_free_energy(
     betas = np.linspace(0.0, 1 / (kB * T[0]), steps)
     calculator = ClusterExpansionCalculator(cell, alloy.expansion)
     energies, errors = np.zeros((len(counts), steps)), np.zeros((len(counts), steps))
+    settings = [*alloy.expansion.parameters.tolist(), len(cell), float(T[0]), steps, sweeps, seed]
+    stored = (read_json(Path(keep)) or {}) if keep else {}
+    rows = stored["rows"] if stored.get("settings") == settings else {}
     for row, count in enumerate(counts):
+        if str(count) in rows:
+            energies[row], errors[row] = rows[str(count)]
+            continue
         generator = np.random.default_rng([seed, int(count)])
         atoms = _random(cell, int(count), alloy.elements[1], generator)
         for column, beta in enumerate(betas):
@@ -119,6 +130,9 @@ def sample_free_energy(
                 continue
             run = _canonical(atoms, calculator, beta, sweeps, int(generator.integers(2**31)))
             energies[row, column], errors[row, column], atoms = run
+        if keep:
+            rows[str(count)] = [energies[row].tolist(), errors[row].tolist()]
+            write_json(Path(keep), {"settings": settings, "rows": rows})
     x = counts / len(cell)
     mixing_eV = _integrated(x, betas, energies, T)
     return SampledAlloy(alloy.elements, x, T, mixing_eV, betas, energies, errors, len(cell))

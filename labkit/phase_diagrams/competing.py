@@ -105,6 +105,8 @@ def formation_energy(entry: HullEntry, references: Sequence[HullEntry]) -> float
     Raises InvalidStructure when they cannot make up the entry, or when they could in several ways.
     """
     one_level([entry, *references])
+    if not references:
+        raise InvalidStructure(f"{entry.name} has no references; give its elements, or compounds that add up to it.")
     elements = sorted({symbol for one in (entry, *references) for symbol in one.counts})
     table = np.array([_fractions(one.counts, elements) for one in references]).T
     own = _fractions(entry.counts, elements)

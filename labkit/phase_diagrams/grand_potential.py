@@ -112,8 +112,11 @@ def stability_window(hull: Hull, entry: HullEntry, ion: str = "Li", *, valence: 
     μ = μ_metal - z e V; at each μ the mixture of phases with the lowest E - μ N_ion is sought at the composition
     without the ion (Zhu, He, Mo, ACS Appl. Mater. Interfaces 7, 23685 (2015), doi 10.1021/acsami.5b07517). Phases that
     are not in the hull cannot compete, so with more of them a window can only become narrower. hull: with the ion as
-    one of its corners. Raises InvalidStructure when it is not, or when the entry is nothing but the ion.
+    one of its corners. Raises InvalidStructure when it is not, when the entry is nothing but the ion, or when it lies
+    below the hull, which then lacks it; ValueError for a charge below 1.
     """
+    if not valence >= 1:
+        raise ValueError(f"the charge of the ion is {valence} e; it has to be at least 1.")
     if ion not in hull.corners:
         raise InvalidStructure(
             f"the hull between {', '.join(hull.corners)} has no corner {ion}; make one with {ion} as a corner."
@@ -123,6 +126,12 @@ def stability_window(hull: Hull, entry: HullEntry, ion: str = "Li", *, valence: 
     fractions = hull.coordinates(entry.counts, entry.name)
     if fractions[place] > 1 - NOTHING:
         raise InvalidStructure(f"{entry.name} is nothing but {ion}; ask for a material next to it.")
+    distance = hull.above_eV_atom(entry)
+    if distance < -SAME_EV_ATOM:
+        raise InvalidStructure(
+            f"{entry.name} lies {-1000 * distance:.1f} meV/atom below the hull, which does not hold it; make the hull "
+            "with it among the entries."
+        )
     metal = float(hull.corner_energies[place])
     mus = [float(mu) for mu in hull.diagram.get_transition_chempots(hull.species[place])]
     voltages = np.sort([0.0, *(max((metal - mu) / valence, 0.0) for mu in mus)])
@@ -137,8 +146,8 @@ def stability_window(hull: Hull, entry: HullEntry, ion: str = "Li", *, valence: 
         if merged and _same(merged[-1], one):
             one = WindowStep(merged.pop().low_V, high, tuple(parts), ions, same)
         merged.append(one)
-    above = max(hull.above_eV_atom(entry), 0.0)
-    return StabilityWindow(entry, ion, valence, metal, 0.0 if above < SAME_EV_ATOM else above, tuple(merged))
+    above = 0.0 if distance < SAME_EV_ATOM else distance
+    return StabilityWindow(entry, ion, valence, metal, above, tuple(merged))
 
 
 def _products(hull: Hull, entry: HullEntry, fractions: np.ndarray, place: int, mu: float) -> list[MixturePart]:

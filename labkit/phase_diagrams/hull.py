@@ -55,6 +55,8 @@ class Hull:
         Raises InvalidStructure for a composition that is not a mixture of the corners.
         """
         total = float(sum(counts.values()))
+        if not total > 0:
+            raise InvalidStructure(f"{name} holds no atoms; name a composition such as 'Li3PS4'.")
         strangers = [symbol for symbol in counts if symbol not in self.elements]
         shares = np.zeros(len(self.corners))
         residue = 1.0
@@ -142,7 +144,7 @@ class Hull:
         """What stands for each corner in pymatgen: the element itself, or a made-up one for a compound."""
         from pymatgen.core import DummySpecies, Element
 
-        made_up = (f"X{letter}" for letter in string.ascii_lowercase)
+        made_up = (f"X{letter}" for letter in string.ascii_lowercase if letter != "e")  # Xe is xenon
         return [
             Element(next(iter(atoms))) if len(atoms) == 1 else DummySpecies(next(made_up), 0)
             for atoms in self.corner_atoms

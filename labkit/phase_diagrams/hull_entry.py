@@ -1,6 +1,7 @@
 """Crystals with energies, and mixtures of them in words: what hulls, windows and voltages are made from.
 
-Every entry names the level of theory that its energy comes from, because energies of two levels are never compared.
+Every entry names the level of theory that its energy comes from, because energies of two levels are never compared. For
+a potential that is its name too ("chgnet for PBE"): two potentials of one theory are not one level.
 """
 
 from __future__ import annotations

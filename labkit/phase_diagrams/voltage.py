@@ -191,8 +191,12 @@ def voltage_curve(states: Sequence[HullEntry], ion: HullEntry, *, valence: int =
     level = one_level([*states, ion])
     if len(ion.counts) != 1:
         raise InvalidStructure(f"{ion.name} is no metal of one ion; give the crystal of the element, such as bcc Li.")
-    if valence < 1:
+    if not valence >= 1:
         raise ValueError(f"the charge of the ion is {valence} e; it has to be at least 1.")
+    if not states:
+        raise InvalidStructure("there is no state of a host; give at least two with different contents.")
+    if flat := next((one for one in states if one.atoms.cell.rank < 3), None):
+        raise InvalidStructure(f"{flat.name} has no cell, so it is no crystal with a volume; give periodic states.")
     symbol = next(iter(ion.counts))
     hosts = [_host(one, symbol) for one in states]
     first = readable(dict(hosts[0][0]))

@@ -7,7 +7,7 @@ found anew after a kill, which takes seconds and gives the same ones.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +20,9 @@ from labkit.phase_diagrams.voltage import Voltages, voltage_curve
 from labkit.runs import Run, RunContext, Task, quantity
 from labkit.structures import StructureField, from_dict, named, names
 from labkit.structures.field import to_dict
+
+if TYPE_CHECKING:
+    from labkit.potentials.interface import Potential
 
 
 class VoltageCurve(Task):
@@ -57,6 +60,11 @@ class VoltageCurve(Task):
                 f"the metal holds {self.metal.get_chemical_formula()}; voltages of {self.ion} are measured against the "
                 f"crystal of {self.ion} alone."
             )
+        if self.metal is not None and not self.metal.pbc.all():
+            raise InvalidTask(
+                f"the metal, {self.metal.get_chemical_formula()}, is a molecule; voltages of {self.ion} are measured "
+                "against its crystal, which is periodic in all directions."
+            )
         return self
 
     def label(self) -> str:
@@ -85,7 +93,7 @@ class VoltageCurve(Task):
             device=self.device,
         )
         relaxed = engine.execute(context)
-        level = load(self.potential, self.device).level_of_theory
+        level = said_by(load(self.potential, self.device))
         failed = {int(index): reason for index, reason in relaxed["not_converged"].items()}
         needed = {0: "the metal", 1: "the empty host", len(starts) - 1: "the full host"}
         if lost := [f"{what} ({failed[index]})" for index, what in needed.items() if index in failed]:
@@ -130,6 +138,7 @@ class VoltageCurve(Task):
             "volume_change": curve.volume_change,
             "steps": curve.steps_table().to_dict("records"),
             "left_out": left_out,
+            "valence": curve.valence,
             "level_of_theory": curve.level_of_theory,
             "metal": _plain(entries[0]),
             "states": [_plain(one) for one in entries[1:]],
@@ -147,8 +156,22 @@ def voltages(run: Run | Path | str) -> Voltages:
     return from_result(run.result(), valence=int(run.task_dict["parameters"]["valence"]))
 
 
-def from_result(result: dict[str, Any], *, valence: int = 1) -> Voltages:
-    """The voltage curve in a result of `VoltageCurve`, also one that was kept as a JSON file."""
+def said_by(potential: Potential) -> str:
+    """The level of theory of energies by `potential`: who said it, and what it approximates.
+
+    Two potentials trained on one theory differ by more than their crystals do, so they are never compared either.
+    """
+    known = potential.level_of_theory not in ("", potential.name)
+    return f"{potential.name} for {potential.level_of_theory}" if known else potential.name
+
+
+def from_result(result: dict[str, Any], *, valence: int | None = None) -> Voltages:
+    """The voltage curve in a result of `VoltageCurve`, also one that was kept as a JSON file.
+
+    valence: charge of the ion (e), by itself the one in the result.
+    """
+    if valence is None:
+        valence = int(result.get("valence", 1))
     level = str(result["level_of_theory"])
     metal, *states = (
         HullEntry(from_dict(one["structure"]), float(one["energy_eV"]), level, str(one["name"]))

@@ -75,32 +75,49 @@ class LatticeGas(Phase):
         return self.valence * self.interaction_V + mixing_curvature(x, temperature_K)
 
 
-def homogeneous_voltage(phase: Phase, x: np.ndarray | float, temperature_K: float, *, valence: int = 1) -> np.ndarray:
-    """V = -(dF/dx)/z (V) of one phase filled evenly, also where it would fall apart; infinite at x = 0 and 1."""
-    return -phase.slope(np.asarray(x, dtype=float), temperature_K) / valence
+def homogeneous_voltage(
+    phase: Phase, x: np.ndarray | float, temperature_K: float, *, valence: int | None = None
+) -> np.ndarray:
+    """V = -(dF/dx)/z (V) of one phase filled evenly, also where it would fall apart; infinite at x = 0 and 1.
+
+    valence: as in `voltage_at`.
+    """
+    return -phase.slope(np.asarray(x, dtype=float), temperature_K) / _valence([phase], valence)
 
 
 def voltage_at(
-    phases: Phase | Sequence[Phase], x: np.ndarray | float, temperature_K: float, *, valence: int = 1, points: int = 401
+    phases: Phase | Sequence[Phase],
+    x: np.ndarray | float,
+    temperature_K: float,
+    *,
+    valence: int | None = None,
+    points: int = 401,
 ) -> np.ndarray:
     """Equilibrium voltage (V) at filled parts x of the sites: never rising with x, constant on plateaus.
 
     V = -(dF/dx)/z of the lower convex hull of all phases' free energies (eV for one site); on a tie-line its slope is
-    that of the common tangent. points: compositions at which the hull is looked for. Raises InvalidTask for an x that
-    no phase reaches.
+    that of the common tangent. valence: charge z of the ion (e), by itself the one that the phases have, or 1. points:
+    compositions at which the hull is looked for. Raises InvalidTask for an x that no phase reaches, or a charge that is
+    not that of a phase.
     """
     phases = [phases] if isinstance(phases, Phase) else list(phases)
+    valence = _valence(phases, valence)
     found = equilibrium(phases, temperature_K, points)
     named = {phase.name: phase for phase in phases}
     x = np.asarray(x, dtype=float)
     slopes = np.full(x.shape, np.nan)
     for tie in found.tie_lines:
         slopes[(x > tie.x1) & (x < tie.x2)] = tie.chemical_potential_eV
-    for field in found.single_phase:
+    # Along the hull the slope rises, so that of a field lies between those of the tie-lines beside it: a bound for an
+    # order so perfect that rounding hides its vacancies.
+    ties = [-np.inf, *(tie.chemical_potential_eV for tie in found.tie_lines), np.inf]
+    for field, low, high in zip(found.single_phase, ties[:-1], ties[1:], strict=True):
         mine = np.isnan(slopes) & (x >= field.lowest) & (x <= field.highest)
         phase = named[field.phase]
         slopes[mine] = (
-            found.tangent(field.lowest).chemical_potential_eV if phase.line else phase.slope(x[mine], temperature_K)
+            found.tangent(field.lowest).chemical_potential_eV
+            if phase.line
+            else np.clip(phase.slope(x[mine], temperature_K), low, high)
         )
     if np.isnan(slopes).any():
         found.at(float(x[np.isnan(slopes)].flat[0]))  # says which x the phases reach
@@ -108,10 +125,11 @@ def voltage_at(
 
 
 def plateaus(
-    phases: Phase | Sequence[Phase], temperature_K: float, *, valence: int = 1, points: int = 401
+    phases: Phase | Sequence[Phase], temperature_K: float, *, valence: int | None = None, points: int = 401
 ) -> list[tuple[float, float, float]]:
-    """Each plateau as (x1, x2, V): two states of the filled parts x1 < x2 coexist at V (V)."""
+    """Each plateau as (x1, x2, V): two states of the filled parts x1 < x2 coexist at V (V); options as `voltage_at`."""
     phases = [phases] if isinstance(phases, Phase) else list(phases)
+    valence = _valence(phases, valence)
     ties = equilibrium(phases, temperature_K, points).tie_lines
     return [(one.x1, one.x2, -one.chemical_potential_eV / valence) for one in ties]
 
@@ -121,24 +139,25 @@ def occupation(
     voltage_V: np.ndarray | float,
     temperature_K: float,
     *,
-    valence: int = 1,
+    valence: int | None = None,
     points: int = 401,
 ) -> np.ndarray:
     """Filled part of the sites at each voltage (V), the inverse of `voltage_at`; on a plateau it jumps.
 
-    x minimises F(x) + z V x; found on the hull's tie-lines and, between these, by bisection of the slope.
+    x minimises F(x) + z V x; found on the hull's tie-lines and, between these, by bisection of the slope. NaN where the
+    voltage is.
     """
     phases = [phases] if isinstance(phases, Phase) else list(phases)
     found = equilibrium(phases, temperature_K, points)
     named = {phase.name: phase for phase in phases}
-    target = -valence * np.asarray(voltage_V, dtype=float)
+    target = -_valence(phases, valence) * np.asarray(voltage_V, dtype=float)
     # Slopes rise along the hull, so the field whose tie-lines enclose the target is the stable one.
     place = np.searchsorted([tie.chemical_potential_eV for tie in found.tie_lines], target)
     result = np.empty(target.shape)
     for index, field in enumerate(found.single_phase):
         mine = place == index
         result[mine] = _inverse(named[field.phase], field.lowest, field.highest, target[mine], temperature_K)
-    return result
+    return np.where(np.isnan(target), np.nan, result)
 
 
 def fit_lattice_gas(curve: Voltages, name: str = "") -> LatticeGas:
@@ -160,6 +179,20 @@ def fit_lattice_gas(curve: Voltages, name: str = "") -> LatticeGas:
     energy = curve.formation_eV[stable] / width
     g = -2 * float(shape @ energy / (shape @ shape)) / curve.valence
     return LatticeGas(name or f"{curve.ion} in {curve.host}", curve.average_V, g, valence=curve.valence)
+
+
+def _valence(phases: Sequence[Phase], given: int | None) -> int:
+    """The charge of the ion (e): as given, else that of the phases that know it, else 1."""
+    charges = {f"z of {phase.name}": int(phase.valence) for phase in phases if hasattr(phase, "valence")}
+    if given is not None:
+        charges["valence"] = given
+    if len(set(charges.values())) > 1 or not all(charge >= 1 for charge in charges.values()):
+        said = ", ".join(f"{name} = {charge}" for name, charge in charges.items())
+        raise InvalidTask(
+            f"an electrode has ions of one charge, at least 1 e, not {said}; leave valence out, or make all phases "
+            "with the same one."
+        )
+    return next(iter(charges.values()), 1)
 
 
 def _inverse(phase: Phase, low: float, high: float, target: np.ndarray, temperature_K: float) -> np.ndarray:

@@ -100,7 +100,10 @@ class LandauDiagram:
         return int(stable.groupby(["T", "mu"])["phase"].nunique().max())
 
     def polygons(self, method: str = "concave") -> dict[str, list[np.ndarray]]:
-        """Return the fields of each phase as outlines (k, 2) in (x, T), by landau's polygon `method`."""
+        """Return the fields of each phase as outlines (k, 2) in (x, T), by landau's polygon `method`.
+
+        They are made from points and may have notches where these are few; the borders in `table` have none.
+        """
         from landau.plot import get_polygons
 
         found: dict[str, list[np.ndarray]] = {}
@@ -120,7 +123,8 @@ def landau_diagram(
     """Return landau's diagram of the phases over the temperatures (K, above 0).
 
     potentials: how many Δμ are sampled, chosen so that they are even in composition at the lowest and the highest
-    temperature. refine: let landau solve for the borders. Seconds, where `binary_diagram` takes milliseconds.
+    temperature. refine: let landau solve for the borders, which it finds between neighbouring samples: with
+    temperatures further apart than about 20 K it may miss one. Seconds, where `binary_diagram` takes milliseconds.
     """
     landau = _landau()
     T = np.unique(checked(phases, temperatures_K, points))

@@ -132,7 +132,7 @@ def warm_voltages(
     temperatures_K: Sequence[float],
     ax: Axes | None = None,
     *,
-    valence: int = 1,
+    valence: int | None = None,
     points: int = 199,
 ) -> Axes:
     """Draw the equilibrium voltage (V) of each electrode against its filling, a line style for each temperature."""

@@ -52,6 +52,8 @@ def primitive(atoms: Atoms, symprec_A: float) -> tuple[Atoms, str, str]:
         return atoms.copy(), group, f"the cell of {atom_count(atoms)} is used as given, since {because}"
     made = Atoms(cell[2], cell=cell[0], scaled_positions=cell[1], pbc=True)
     made.info = {key: atoms.info[key] for key in ("name",) if key in atoms.info}
+    for name in [name for name in PERSONAL if name in atoms.arrays]:
+        made.set_array(name, np.array([atoms.arrays[name][atoms.numbers == number][0] for number in made.numbers]))
     if len(made) == len(atoms):
         return made, group, f"{group}, {atom_count(made)}: the cell given is primitive already"
     return (

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from labkit.errors import LabkitError
-from labkit.simulators.phonons_cell import atom_count, describe, primitive, require_crystal, supercell
+from labkit.simulators.phonons_cell import PERSONAL, atom_count, describe, primitive, require_crystal, supercell
 from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, less_symmetric
 from labkit.simulators.phonons_relax import RestingCrystal
 from labkit.simulators.phonons_result import HarmonicCrystal
@@ -22,7 +22,7 @@ STILL_eV_A = 0.01
 #: Translations with a frequency above this (THz) are worth a warning.
 DRIFT_THz = 0.5
 #: Beyond this many atoms the exact projector takes minutes; sums and permutations are then made right in turns.
-PROJECTOR_ATOMS = 260
+PROJECTOR_ATOMS = 1000
 
 
 class Member:
@@ -85,11 +85,18 @@ class Member:
             )
         self.phonon.generate_displacements(distance=task.displacement_A)
         self.supercells = [self.atoms.copy()]
-        self.supercells += [ase_cell(cell) for cell in self.phonon.supercells_with_displacements]
+        self.supercells += [self._as_given(cell) for cell in self.phonon.supercells_with_displacements]
         self.forces = [self._known.get(place) for place in range(len(self.supercells))]
         count = len(self.supercells) - 1
         self.words.append(f"{count} displacement{'s' if count > 1 else ''} of {task.displacement_A:g} Å")
         self.stage = "forces"
+
+    def _as_given(self, cell: Any) -> Atoms:
+        """A displaced supercell, with the magnetic moments, charges and tags of the atoms it is made of."""
+        made = ase_cell(cell)
+        for name in (name for name in PERSONAL if name in self.atoms.arrays and name != "masses"):
+            made.set_array(name, np.repeat(self.atoms.arrays[name], len(made) // len(self.atoms), axis=0))
+        return made
 
     def waiting(self) -> list[int]:
         """The supercells whose forces are not known yet."""
@@ -202,7 +209,7 @@ def _instability(unstable: list[Any], part: float) -> str:
     count = sum(mode.degeneracy for mode in unstable)
     places = " ".join(mode.text for mode in unstable[:4])
     more = f" And {len(unstable) - 4} more." if len(unstable) > 4 else ""
-    left = f" Thermal functions leave {100 * part:.0f} % of all modes out." if part > 0 else ""
+    left = f" Thermal functions leave {100 * part:.2g} % of all modes out." if part > 0 else ""
     return (
         f"{count} imaginary mode{'s' if count > 1 else ''}: the energy falls along {'them' if count > 1 else 'it'}, so "
         f"this is not a stable structure at 0 K. {places}{more}{left}"

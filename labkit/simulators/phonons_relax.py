@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from ase import Atoms
 
-from labkit.potentials.interface import Potential
+from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential
 from labkit.simulators.cell_filter import RelaxationCoordinates
 from labkit.simulators.fire import FireState
 
@@ -104,7 +104,8 @@ def relax_together(
 
 def _step(active: Sequence[RestingCrystal], potential: Potential, fmax_eV_A: float, max_steps: int) -> None:
     try:
-        found = potential.predict([crystal.atoms for crystal in active])
+        wanted = tuple(name for name in DEFAULT_PROPERTIES if name in potential.implemented)
+        found = potential.predict([crystal.atoms for crystal in active], wanted)
     except Exception as error:
         if len(active) == 1:
             active[0].fail(f"{potential.name} refuses it: {' '.join(str(error).split())}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labkit.errors import RunCancelled
+from labkit.errors import InvalidTask, RunCancelled
 from labkit.simulators.neb_batch import Batch
 from labkit.simulators.neb_pool import Pool
 from labkit.simulators.phonons_file import FILE
@@ -31,6 +31,10 @@ class PhononRun:
     """Takes all crystals of a task from their structure to their phonons."""
 
     def __init__(self, task: Phonons, context: RunContext, potential: Potential) -> None:
+        if "forces" not in potential.implemented:
+            raise InvalidTask(
+                f"{potential.name} gives no forces, and phonons are made of nothing else; choose another."
+            )
         self.task, self.context, self.potential = task, context, potential
         self.members = [Member(index, atoms, task) for index, atoms in enumerate(task.structures)]
         self.stage, self.batches, self.steps, self.finished = "relaxing", 0, 0, 0

@@ -265,23 +265,6 @@ def guest_crystal(crystal: Atoms) -> Atoms:
     return atoms
 
 
-def einstein(crystal: Atoms, forces, step: float = 0.02) -> np.ndarray:
-    """Change (6, 18, 3) of the forces on a molecule as it moves (Å) and turns (rad) among 14 neighbours at rest."""
-    whole = cluster(None, crystal, 15)
-    middle, moved = whole.positions[:18].mean(axis=0), []
-    for index in range(6):
-        for sign in (1, -1):
-            one, vector = whole.copy(), np.zeros(3)
-            vector[index % 3] = sign * step
-            if index < 3:
-                one.positions[:18] += vector
-            else:
-                one.positions[:18] = middle + Rotation.from_rotvec(vector).apply(one.positions[:18] - middle)
-            moved.append(one)
-    found = np.concatenate([forces([one])[..., :18, :] for one in moved])
-    return (found[::2] - found[1::2]) / (2 * step)
-
-
 def main() -> None:
     """Everything that is missing."""
     RUNS.mkdir(exist_ok=True)
@@ -336,9 +319,7 @@ def main() -> None:
     told["crystal_curvatures"] = solid["curvatures"].mean(0).astype(np.float32)
     np.savez_compressed(HERE / "55_molecular_crystal.npz", **told)  # what follows takes longer than all before
     motion = stored("crystal-dynamics", crystal_dynamics)["v"][0]
-    springs = {"einstein_truth": stored("einstein-gfn2", lambda: {"r": einstein(crystal, truth_forces)})["r"]}
-    springs["einstein_members"] = stored("einstein-members", lambda: {"r": einstein(crystal, members)})["r"]
-    told = told | in_crystal(molecule, rest, guest, motion) | springs
+    told |= in_crystal(molecule, rest, guest, motion)
     np.savez_compressed(HERE / "55_molecular_crystal.npz", **told)
 
 

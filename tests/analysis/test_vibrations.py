@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms, units
+from ase.constraints import FixAtoms
 
 from labkit.analysis.vibrations import CM_PER_THZ, Velocities, vdos, velocities, velocity_autocorrelation
 from labkit.errors import InvalidStructure
@@ -137,12 +138,24 @@ def test_too_coarse_a_sampling_is_said():
     assert vdos(Velocities(waves()[1], INTERVAL_FS, [M_O, M_H], ("O", "H"))).warning == ""
 
 
+def test_atoms_held_by_a_constraint_are_no_degrees_of_freedom():
+    speeds = np.random.default_rng(0).normal(size=(400, 4, 3)) * [[[0], [0], [1], [1]]]
+    frames = [Atoms("H4", positions=3 * np.eye(4, 3), constraint=FixAtoms([0, 1])) for _ in speeds]
+    for frame, speed in zip(frames, speeds, strict=True):
+        frame.set_velocities(speed)
+    found = vdos(velocities(frames, frame_interval_fs=1.0))
+    assert found.degrees_of_freedom == 6
+    assert found.temperature_K * units.kB == pytest.approx(M_H, rel=0.05)
+
+
 def test_what_cannot_be_read_is_refused_with_the_reason():
     good = noise(0, frames=100)
     with pytest.raises(ValueError, match=r"needs segments of 50000 frames; the trajectory has 100. Take 5 THz"):
         vdos(good, resolution_THz=0.01)
     with pytest.raises(ValueError, match="share out all 4 atoms; atom 3 stands in 0"):
         vdos(good, groups={"guest": [0], "host": [1, 2]})
+    with pytest.raises(ValueError, match="the groups name atoms -1 to 2; there are those from 0 to 3"):
+        vdos(good, groups={"guest": [-1], "host": [0, 1, 2]})
     with pytest.raises(ValueError, match="all velocities are zero"):
         vdos(Velocities(np.zeros((50, 2, 3)), 1.0, np.ones(2)))
     with pytest.raises(ValueError, match="trajectory 1 differs from the first"):

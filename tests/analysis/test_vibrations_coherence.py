@@ -94,6 +94,18 @@ def test_groups_of_modes_give_a_matrix_and_a_table():
     assert 2.5 < table["peak_THz"].iloc[0] < 4.5
 
 
+def test_power_that_differences_of_positions_lose_is_given_back():
+    rng = np.random.default_rng(0)
+    t = np.arange(4000) * INTERVAL_PS
+    waves = np.cos(2 * np.pi * 10 * t[:, None] + [0, 1]) + 1e-3 * rng.normal(size=(4000, 2))
+    both = [
+        coherence(ModeVelocities(waves * damped, 20.0, np.array([4, 9]), OMEGA, differences=said), [4], [9])
+        for damped, said in ((1, False), (np.sinc(0.2), True))
+    ]
+    assert both[1].first_power.max() == pytest.approx(both[0].first_power.max(), rel=0.01)
+    np.testing.assert_allclose(both[1].values, both[0].values, atol=1e-9)
+
+
 def test_the_guest_weights_of_all_modes_sum_to_three_for_each_guest_atom():
     rng = np.random.default_rng(0)
     vectors = np.linalg.qr(rng.normal(size=(12, 12)))[0].T.reshape(12, 4, 3)
@@ -111,5 +123,7 @@ def test_too_few_segments_are_refused():
     short = dynamics(0.0, steps=100)
     with pytest.raises(ValueError, match="1 segments make every coherence near 1"):
         coherence(short, [4], [9], resolution_THz=0.5)
+    with pytest.raises(ValueError, match="a group has no modes"):
+        coherence(short, [], [9])
     with pytest.raises(ValueError, match="mode 5 was not projected on"):
         coherence(short, [5], [9])

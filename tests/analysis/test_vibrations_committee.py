@@ -171,6 +171,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(well):
         reweighted(well, V, T, order="third")
     with pytest.raises(ValueError, match="temperature_K=0"):
         reweighted(well, V, 0.0)
+    with pytest.raises(ValueError, match=r"mean_energies_eV of shape \(5,\) needs a finite energy for each of 20000"):
+        reweighted(well, V, T, mean_energies_eV=np.zeros(5))
     with pytest.raises(ValueError, match="3 frames cannot be cut into 10 blocks"):
         reweighted(well[:3], V[:3], T)
     with pytest.raises(ValueError, match="not finite"):

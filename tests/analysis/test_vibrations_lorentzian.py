@@ -146,6 +146,17 @@ def test_the_line_asked_for_is_fitted_where_there_are_two(noisy):
     assert 2.5 <= found.frequencies_THz[0] <= found.frequencies_THz[-1] <= 5.5
 
 
+def test_a_line_much_broader_than_the_bins_is_not_taken_for_a_spike_of_its_noise():
+    # 6 THz under a thermostat of 10/ps for 400 ps: bins of 0.025 THz, of which the highest is noise.
+    modes = langevin((2 * np.pi * 6) ** 2, 10.0, KT, INTERVAL_PS, 40000, copies=4, seed=4)[:, :, 0]
+    lines = fit_lines(projected(modes, harmonic=6.0))
+    assert [line.width_rad_ps for line in lines] == pytest.approx([10.0] * 4, rel=0.15)
+    assert [line.energy_eV for line in lines] == pytest.approx((modes**2).mean(axis=0), rel=0.06)
+    # Many narrow lines in one mode stay narrow: the highest of them is fitted.
+    many = langevin(np.diag((2 * np.pi * np.arange(6, 10, 0.5)) ** 2), 0.3, KT, INTERVAL_PS, 40000, seed=5)[:, 0]
+    assert fit_line(projected(many.sum(axis=1)), 0).width_rad_ps < 1
+
+
 def test_the_same_seed_gives_the_same_error_bar_and_every_mode_gets_a_line(noisy):
     pair = projected(noisy[:10000, :2])
     first, again = fit_lines(pair), fit_lines(pair)

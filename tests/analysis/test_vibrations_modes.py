@@ -96,6 +96,32 @@ def test_a_molecule_that_spins_and_flies_keeps_the_velocities_of_its_vibrations(
     np.testing.assert_allclose(found, speed, atol=1e-10)
 
 
+def test_the_bends_of_a_linear_molecule_keep_their_phase_while_it_tumbles():
+    atoms = Atoms("OCO", positions=[[0, 0, -1.16], [0, 0, 0], [0, 0, 1.16]])
+    masses = atoms.get_masses()
+    bend = np.array([1, -2 * masses[0] / masses[1], 1]) * np.sqrt(masses)
+    vectors = np.zeros((2, 3, 3))
+    vectors[0, :, 0] = vectors[1, :, 1] = bend / np.linalg.norm(bend)
+    t = np.arange(1000) * units.fs
+    omega = 2 * np.pi * 0.02 / units.fs
+    q = np.stack([0.1 * np.sin(omega * t), 0.06 * np.cos(omega * t)], axis=1)
+    speed = omega * np.stack([0.1 * np.cos(omega * t), -0.06 * np.sin(omega * t)], axis=1)
+    patterns = vectors / np.sqrt(masses)[:, None]
+    spin = np.array([0.03, 0.06, 0.0])  # across the axis, which then turns along a great circle
+    turns = Rotation.from_rotvec(t[:, None] * spin).as_matrix()
+    x = np.einsum("tab,tib->tia", turns, atoms.positions + np.einsum("tk,kia->tia", q, patterns))
+    v = np.einsum("tab,tib->tia", turns, np.einsum("tk,kia->tia", speed, patterns)) + np.cross(spin, x)
+    noise = np.random.default_rng(0).normal(size=x.shape) * 1e-4
+    for places, allowed in ((x, 1e-10), (x + noise, 1e-3)):
+        found = eckart_frame(Velocities(v, 1.0, masses, tuple("OCO"), places), atoms)
+        assert found.removed == 5
+        np.testing.assert_allclose(project(found, vectors).values, speed, atol=allowed)
+    # However it is turned at first, and with the axis the other way round, the line stays one line.
+    flipped = Velocities(-v, 1.0, masses, tuple("OCO"), -x)
+    spectra = mode_spectra(project(eckart_frame(flipped, atoms), vectors), resolution_THz=2)
+    assert (spectra.power[:, np.abs(spectra.frequencies_THz - 20) < 5].sum(axis=1) > 0.999 * spectra.power.sum(1)).all()
+
+
 def test_the_line_of_a_morse_oscillator_falls_with_its_energy_as_the_exact_solution_does():
     depth, slope, length = 4.0, 2.0, 1.2
     axis = np.array([1.0, 2.0, 2.0]) / 3
@@ -188,6 +214,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(methane, modes):
         eckart_frame(replace(moving, positions_A=None), methane.atoms)
     with pytest.raises(InvalidStructure, match="sort atoms alike"):
         eckart_frame(moving, Atoms("H4C", positions=methane.atoms.positions))
+    with pytest.raises(InvalidStructure, match="stand at one place"):
+        eckart_frame(moving, Atoms("CH4", positions=np.zeros((5, 3))))
     swapped = replace(moving, positions_A=moving.positions_A * [1, 1, -1])
     with pytest.raises(InvalidStructure, match=r"frame 0 .* changed its shape"):
         eckart_frame(swapped, methane.atoms)

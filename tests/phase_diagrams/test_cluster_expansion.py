@@ -71,6 +71,24 @@ def test_without_interactions_the_sampled_alloy_is_ideal(ordering):
     np.testing.assert_allclose(sampled.mixing_eV, mixing(sampled.x[None], sampled.temperatures_K[:, None]), atol=1e-10)
 
 
+def test_sampling_that_was_stopped_takes_up_where_it_was(ordering, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(done, total, text):
+        if done >= 9:
+            raise Stopped
+
+    options = {"compositions": [0.25, 0.5], "repeat": 3, "steps": 4, "sweeps": 5}
+    keep = tmp_path / "rows.json"
+    with pytest.raises(Stopped):
+        sample_free_energy(ordering, [1000], **options, keep=keep, progress=stop)
+    asked = []
+    again = sample_free_energy(ordering, [1000], **options, keep=keep, progress=lambda done, *_: asked.append(done))
+    assert min(asked) == 8  # pure Cu and a quarter of Au were kept
+    np.testing.assert_array_equal(again.energies_eV, sample_free_energy(ordering, [1000], **options).energies_eV)
+
+
 def test_sampled_free_energies_follow_the_high_temperature_expansion(ordering):
     T, sites = np.array([3000.0, 5000.0]), 125
     sampled = sample_free_energy(ordering, T, compositions=[0.25, 0.5], repeat=5, steps=5, sweeps=30)

@@ -52,6 +52,8 @@ def test_a_formation_energy_is_measured_from_its_references():
     elements = [toy("Li", -2), toy("P", -5), toy("S", -3.5)]
     assert formation_energy(compound, elements) == pytest.approx(-4.0 + (3 * 2 + 5 + 4 * 3.5) / 8)
     assert formation_energy(compound, [toy("Li2S", -4), toy("P2S5", -4)]) == pytest.approx(0.0)
+    with pytest.raises(InvalidStructure, match="Li3PS4 has no references"):
+        formation_energy(compound, [])
     with pytest.raises(InvalidStructure, match=r"Li, P do not add up to Li3PS4"):
         formation_energy(compound, elements[:2])
     with pytest.raises(InvalidStructure, match=r"in several ways; give fewer references"):

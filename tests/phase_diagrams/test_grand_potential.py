@@ -105,5 +105,10 @@ def test_a_window_needs_the_ion_as_a_corner_and_a_material(phases, hull):
         stability_window(hull, phases["Li"])
     with pytest.raises(ValueError, match="never compared"):
         stability_window(hull, toy("Li3PS4", -4.7, level="PBE"))
+    # Against a hull that lacks it a lower phase would seem to decompose at every voltage.
+    with pytest.raises(InvalidStructure, match=r"Li4P2S7 lies 542.6 meV/atom below the hull, which does not hold it"):
+        stability_window(hull, toy("Li4P2S7", -5.2))
+    with pytest.raises(ValueError, match="charge of the ion is 0 e"):
+        stability_window(hull, phases["Li2S"], valence=0)
     with pytest.raises(ValueError, match=r"-1 V is below the metal of Li, which would be plated"):
         stability_window(hull, phases["Li2S"]).at(-1)

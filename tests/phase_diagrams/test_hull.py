@@ -90,6 +90,14 @@ def test_compounds_as_corners_give_the_distances_of_the_elements():
     assert list(between.table().columns[-2:]) == ["x_Li2S", "x_P2S5"]
 
 
+def test_many_compounds_can_be_corners():
+    sulfides = ["Li2S", "Na2S", "K2S", "MgS", "CaS", "ZnS"]
+    mixed = toy("LiNaS", -1.2)
+    hull = convex_hull([*(toy(one, -1) for one in sulfides), mixed], corners=sulfides)
+    assert hull.formation_eV_atom(mixed) == pytest.approx(-0.2)
+    assert len(hull.stable) == 7
+
+
 def test_of_one_element_the_lowest_polymorph_is_stable_and_keeps_its_structure():
     graphite, diamond = toy("C4", -9.2, "graphite"), toy("C2", -9.1, "diamond")
     hull = convex_hull([diamond, graphite])
@@ -107,6 +115,8 @@ def test_what_cannot_be_compared_is_refused_with_the_next_step():
         convex_hull([toy("Li2S", 0), toy("P2S5", 0), toy("LiCl", -1)], corners=["Li2S", "P2S5"])
     with pytest.raises(InvalidStructure, match=r"no mixture of Li, O"):
         convex_hull([toy("Li", 0), toy("O", 0)]).energy_eV_atom("LiCl")
+    with pytest.raises(InvalidStructure, match="holds no atoms"):
+        convex_hull([toy("Li", 0), toy("O", 0)]).energy_eV_atom("")
     with pytest.raises(ValueError, match="at least one crystal"):
         convex_hull([])
     with pytest.raises(InvalidStructure, match=r"energy nan eV; it needs at least one atom and a finite energy"):

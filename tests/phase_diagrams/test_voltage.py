@@ -13,7 +13,7 @@ from labkit.phase_diagrams.hull_entry import HullEntry
 from labkit.phase_diagrams.vacancy_orderings import vacancy_orderings
 from labkit.phase_diagrams.voltage import voltage_curve
 from labkit.phase_diagrams.voltage_measured import measured_voltage
-from labkit.phase_diagrams.voltage_task import VoltageCurve, voltages
+from labkit.phase_diagrams.voltage_task import VoltageCurve, from_result, voltages
 from labkit.runs import RunContext, Store
 from labkit.runs.worker import work
 from labkit.simulators import Relaxation
@@ -106,6 +106,12 @@ def test_states_of_different_hosts_or_theories_are_refused():
         voltage_curve([full, toy("LiCoO2", -5.9)], LI)
     with pytest.raises(InvalidStructure, match="no metal of one ion"):
         voltage_curve([full, toy("CoO2", -6)], toy("LiAl", -2))
+    with pytest.raises(InvalidStructure, match="no state of a host"):
+        voltage_curve([], LI)
+    with pytest.raises(InvalidStructure, match="molecule has no cell"):
+        voltage_curve([full, HullEntry(Atoms("CoO2", positions=np.eye(3)), -18, "toy", "molecule")], LI)
+    with pytest.raises(ValueError, match="charge of the ion is nan e"):
+        voltage_curve([full, toy("CoO2", -6)], LI, valence=float("nan"))
     curve = voltage_curve([full, toy("CoO2", -6)], LI)
     with pytest.raises(ValueError, match=r"contents from 1.2 to 1.2 were asked for; the states reach from 0 to 1 Li"):
         curve.at(1.2)
@@ -207,6 +213,10 @@ def test_a_run_that_breaks_off_resumes_to_the_same_curve(tmp_path, monkeypatch):
     (run,) = Store(tmp_path / "broken").runs()
     assert work(run.folder, own_process=False)[0] == "finished"
     first, second = voltages(whole), voltages(run.folder)
+    assert first.level_of_theory == "emt"
+    twice = from_result(whole.result() | {"valence": 2})
+    assert twice.average_V == pytest.approx(first.average_V / 2)
+    assert twice.capacity_mAh_g == pytest.approx(2 * first.capacity_mAh_g)
     np.testing.assert_allclose(first.energies_eV, second.energies_eV, atol=1e-9)
     assert first.average_V == pytest.approx(run.result()["average_V"], abs=1e-9)
     assert list(run.table("states")["x"]) == list(whole.table("states")["x"])
@@ -238,6 +248,8 @@ def test_what_a_task_cannot_do_is_said_before_it_starts(tmp_path):
         VoltageCurve(structure="NaCl", ion="Na")
     with pytest.raises(InvalidTask, match="the metal holds MgO; voltages of Na"):
         VoltageCurve(structure="NaCl", ion="Na", metal=primitive(named("MgO")))
+    with pytest.raises(InvalidTask, match="the metal, Li2, is a molecule"):
+        VoltageCurve(metal=Atoms("Li2", positions=[[0, 0, 0], [0, 0, 2.7]]))
     other = Relaxation(structures=[named("Cu")], potential="emt").run(store=tmp_path)
     with pytest.raises(LabkitError, match="is a Relaxation; only a VoltageCurve"):
         voltages(other)

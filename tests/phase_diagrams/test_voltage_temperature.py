@@ -116,6 +116,25 @@ def test_ordering_makes_a_step_that_heat_washes_out():
     np.testing.assert_allclose(curvature, two.curvature(inside, T), rtol=1e-3)
 
 
+def test_the_charge_of_a_gas_is_its_own_and_contradictions_are_refused():
+    gas = LatticeGas("gas", 2.1, -0.2, valence=2)
+    assert float(voltage_at(gas, 0.5, T)) == pytest.approx(2.1)
+    assert float(homogeneous_voltage(gas, 0.5, T)) == pytest.approx(2.1)
+    assert plateaus(gas, T)[0][2] == pytest.approx(2.1)
+    np.testing.assert_allclose(occupation(gas, np.array([2.5, 1.7, np.nan]), T), [0, 1, np.nan], atol=1e-3)
+    with pytest.raises(InvalidTask, match="not z of gas = 2, valence = 1; leave valence out"):
+        voltage_at(gas, 0.5, T, valence=1)
+    with pytest.raises(InvalidTask, match="valence = 0"):
+        voltage_at(LinePhase("empty", 0.0, 0.0), 0.0, T, valence=0)
+
+
+def test_voltages_never_rise_where_rounding_hides_the_vacancies_of_an_order():
+    strong = TwoSublattices("strong", (4.0, 4.0), -5.0, 3.0)
+    steps = voltage_at(strong, np.array([0.2, 0.5, 0.7]), T, points=101)
+    assert (np.diff(steps) <= 0).all()
+    assert steps[[0, 2]] == pytest.approx([4.75, 3.25], abs=1e-6)
+
+
 def test_two_line_phases_have_the_flat_plateau_of_their_energies():
     phases = [LinePhase("FePO4", 0.0, 0.0), LinePhase("LiFePO4", 1.0, -3.42)]
     np.testing.assert_allclose(voltage_at(phases, np.array([0.1, 0.5, 0.9]), T), 3.42, atol=1e-12)

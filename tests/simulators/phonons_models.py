@@ -21,7 +21,8 @@ class LennardJones(Potential):
     def predict(self, structures, properties=DEFAULT_PROPERTIES):
         self.require(structures, properties)
         energies, forces, stresses = zip(*[self._one(atoms) for atoms in structures], strict=True)
-        return Prediction(np.array(energies), list(forces), np.array(stresses))
+        known = np.array(stresses) if "stress" in self.implemented else None
+        return Prediction(np.array(energies), list(forces), known)
 
     def _one(self, atoms):
         i, vectors = primitive_neighbor_list("iD", atoms.pbc, np.asarray(atoms.cell), atoms.positions, self.range_A)
@@ -37,6 +38,18 @@ class Nearest(LennardJones):
     """Nearest neighbours in a chain only."""
 
     range_A = 5.0
+
+
+class Silent(LennardJones):
+    """Energies and forces without a stress."""
+
+    name, implemented = "silent", ("energy", "forces")
+
+
+class Mute(LennardJones):
+    """Energies only."""
+
+    name, implemented = "mute", ("energy",)
 
 
 class Sleepy(LennardJones):

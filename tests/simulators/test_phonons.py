@@ -14,6 +14,7 @@ from labkit.runs.worker import work
 from labkit.simulators import phonons_run
 from labkit.simulators.phonons import Phonons
 from labkit.simulators.phonons_cell import primitive, supercell
+from labkit.simulators.phonons_member import Member
 from labkit.simulators.phonons_result import read
 from labkit.structures import named
 from tests.simulators.phonons_models import LennardJones, dispersion
@@ -189,6 +190,28 @@ def test_a_resumed_crystal_keeps_its_relaxed_coordinates_and_the_forces_that_arr
         assert found == pytest.approx(expected, rel=1e-2)
 
 
+def test_potentials_without_stress_relax_positions_only_and_without_forces_are_refused(tmp_path):
+    options = {"structures": [bulk("Ar", "fcc", 5.25)], "supercell": [2, 2, 2], "mesh_A": 10}
+    run = Phonons(potential=MODELS + "Silent", relax="positions", **options).run(store=tmp_path)
+    assert read(run).atoms.cell.lengths() == pytest.approx(5.25 / np.sqrt(2))
+    with pytest.raises(NotConverged, match="silent gives no stress for it; relax the positions only"):
+        Phonons(potential=MODELS + "Silent", **options).run(store=tmp_path)
+    with pytest.raises(InvalidTask, match="mute gives no forces"):
+        Phonons(potential=MODELS + "Mute", **options).run(store=tmp_path)
+
+
+def test_isotopes_and_moments_travel_into_the_supercell():
+    heavy = bulk("Ar", "fcc", 5.25, cubic=True)
+    heavy.set_masses([42.0] * 4)
+    heavy.set_initial_magnetic_moments([2.0] * 4)
+    task = Phonons(structures=[heavy], potential=LJ, supercell=[2, 2, 2])
+    member = Member(0, task.structures[0], task)
+    member.displace()
+    assert len(member.atoms) == 1
+    assert member.supercells[1].get_masses() == pytest.approx(42)
+    assert member.supercells[1].get_initial_magnetic_moments() == pytest.approx(2)
+
+
 def test_what_is_no_crystal_is_refused_with_what_to_do_instead():
     with pytest.raises(InvalidTask, match=r"is a molecule; phonons are waves in a crystal\. .* ase.vibrations"):
         Phonons(structures=["water"])
@@ -225,3 +248,17 @@ def test_primitive_cells_and_supercells_are_chosen_and_said():
     asked, said = supercell(cubic, [1, 1, 0, -1, 1, 0, 0, 0, 2], 10, 1)
     assert round(np.linalg.det(asked)) == 4
     assert "as asked for, 4 atoms" in said
+
+
+def test_supercells_keep_the_symmetry_of_the_lattice_and_one_that_breaks_it_is_told():
+    rhombohedral, _, _ = primitive(named("LiCoO2"), 0.01)
+    for most in (60, 120, 400):
+        matrix, _ = supercell(rhombohedral, None, 10.0, most)
+        assert len(set(np.diag(matrix))) == 1
+    hexagonal, _, _ = primitive(named("Mg"), 0.01)
+    counts = np.diag(supercell(hexagonal, None, 10.0, 70)[0])
+    assert counts[0] == counts[1]
+    task = Phonons(structures=[bulk("Ar", "fcc", 5.25)], potential=LJ, supercell=[2, 2, 3])
+    member = Member(0, task.structures[0], task)
+    member.displace()
+    assert "breaks the symmetry of the crystal" in member.warnings[0]

@@ -19,6 +19,7 @@ from labkit_widgets.laboratory import Lab, lab
 from labkit_widgets.landscape_view import LandscapeView
 from labkit_widgets.launcher import Launcher
 from labkit_widgets.neb_view import NebView
+from labkit_widgets.phase_diagram_view import PhaseDiagramView
 from labkit_widgets.phonon_view import PhononView
 from labkit_widgets.picker import StructurePicker
 from labkit_widgets.potential_card import PotentialCard
@@ -49,6 +50,7 @@ __all__ = [
     "Launcher",
     "LiveCurves",
     "NebView",
+    "PhaseDiagramView",
     "PhononView",
     "PotentialCard",
     "RunBrowser",

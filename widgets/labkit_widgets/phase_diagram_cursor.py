@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from .phase_diagram_drawing import colours
+from .phase_diagram_pin import Pin
 from .phase_diagram_rows import COMPOSITION, Row, packed, packed_row
 from .phase_diagram_words import potential
 
@@ -35,6 +36,7 @@ class Cursor(anywidget.AnyWidget):
     look = traitlets.Dict().tag(sync=True)
     rows = traitlets.Dict().tag(sync=True)
     isotherm = traitlets.Dict().tag(sync=True)
+    pin = traitlets.Dict().tag(sync=True)
     shifts = traitlets.List().tag(sync=True)
     axis = traitlets.Unicode(COMPOSITION).tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
@@ -65,10 +67,11 @@ class Cursor(anywidget.AnyWidget):
         with self.hold_sync():
             self.rows, self.axis, self.shifts = packed(rows), axis, list(shifts_meV)
 
-    def tell_isotherm(self, row: Row, words: str) -> None:
+    def tell_isotherm(self, row: Row, pinned: Pin, words: str) -> None:
         """Send what is stable at the chosen temperature, and the sentence for when nothing is pointed at."""
         with self.hold_sync():
             self.isotherm, self.words = {"T": row.temperature_K, "row": packed_row(row)}, words
+            self.pin = {"T": pinned[0], "x": pinned[1], "ends": [list(one) for one in pinned[2]]}
 
     def _on_message(self, _: Any, content: dict, __: Any) -> None:
         if content.get("kind") == "pin":

@@ -11,7 +11,7 @@ import numpy as np
 
 from .phase_diagram_rows import Row
 
-_COLUMNS, _LINES = 150, 90
+_COLUMNS, _LINES = 110, 66
 #: What a letter and a line of text take (pixels).
 _LETTER, _HEIGHT = 7.2, 15.0
 

@@ -111,7 +111,7 @@ class MapFigure(PlainFigure):
         self.put(fields(self._phases, rows, found, axis, self._size), axes | self._edits(pinned))
 
     def pin(self, pinned: Pin) -> None:
-        """Draw the isotherm, and over composition the tie-line through a point: traces are not drawn anew for it."""
+        """Draw the isotherm, and over composition the tie-line through a point."""
         self.plotly_relayout(self._edits(pinned))
 
     def _edits(self, pinned: Pin) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from labkit.phase_diagrams.phases import Phase
 
 from .phase_diagram_rows import Row
 
-TEMPERATURES, QUICK = 60, 31
+TEMPERATURES, QUICK = 60, 25
 #: How far apart two temperatures may be (K) between which a field ends; in the quick diagram a part of their distance,
 #: so that one more pass does.
-CLOSING_K, QUICK_PART = 0.5, 1 / 6
+CLOSING_K, QUICK_PART = 0.5, 1 / 3
 _POINTS = 101
 
 

@@ -1,7 +1,9 @@
 """The isotherm and the pinned tie-line of a diagram, as shapes above its traces.
 
-The one idea: plotly moves a shape without drawing the traces anew, so that these follow a slider at once. An arm of the
-tie-line has the colour of the phase whose amount it measures.
+They are for the picture that plotly saves; on the page the cursor draws the same at once.
+
+The one idea: their number never changes, so that a move is a handful of numbers to the page. An arm of the tie-line has
+the colour of the phase whose amount it measures.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from .phase_diagram_cursor import Cursor
 from .phase_diagram_curves import CurvesFigure
 from .phase_diagram_export import TableExport
 from .phase_diagram_isotherm import Isotherm
+from .phase_diagram_layout import arranged, slider
 from .phase_diagram_map import MapFigure
 from .phase_diagram_model import PhaseDiagramModel
 from .phase_diagram_pin import Pin
@@ -63,12 +64,12 @@ class PhaseDiagramView(Panel):
         self._lock = threading.RLock()
         self.model = PhaseDiagramModel.of(phases, temperatures_K)
         self.elements = (str(elements[0]), str(elements[1]))
-        self._quick, self._silent, self._changed_at = False, False, 0.0
+        self._quick, self._changed_at = False, 0.0
         every, names = self.model.phases, [one.name for one in self.model.phases]
         low, high = (float(one) for one in self.model.temperatures_K[[0, -1]])
         start = 0.5 * (low + high) if temperature_K is None else float(temperature_K)
-        self.temperature = _slider(start, low, high, (high - low) / 400, "T (K)", "Temperature of the isotherm", ".0f")
-        self.composition = _slider(composition, 0, 1, 0.005, self.elements[1], "Composition of the tie-line", ".1%")
+        self.temperature = slider(start, low, high, (high - low) / 400, "T (K)", "Temperature of the isotherm", ".0f")
+        self.composition = slider(composition, 0, 1, 0.005, self.elements[1], "Composition of the tie-line", ".1%")
         self.axis = w.ToggleButtons(options=[("T – c", COMPOSITION), ("T – µ", POTENTIAL)])
         self.axis.tooltips = ("Over composition", "Over the difference of chemical potentials")
         self.axis.style.button_width = "64px"
@@ -81,14 +82,14 @@ class PhaseDiagramView(Panel):
         self.curves = CurvesFigure(every, self.elements, height, self.isotherm, x)
         self.cursor = Cursor(
             names, self.elements, reach_meV,
-            on_pin=self._on_pin, on_pick=self._on_pick, on_drag=self._on_drag, on_hover=self._on_hover,
+            on_pin=self._on_pin, on_pick=self._on_pick, on_drag=lambda phase, shift_meV: self.controls.shift(phase, shift_meV), on_hover=self._on_hover,
         )  # fmt: skip
         self.controls = PhaseControls(every, reach_meV, self._on_phases)
         self.pane = StructurePane(book(every, structures, self.elements), names, self.elements[1])
         self.pane.on_choice(self._on_choice)
         self.saved = TableExport(lambda: self.table, f"{'-'.join(self.elements)}_phase_diagram", "Tie-lines as CSV")
         self.facts, self.note, self.error = w.HTML(), w.HTML(), w.HTML()
-        super().__init__(self._parts())
+        super().__init__(arranged(self))
         self.add_class("lk-phase-diagram")
         self.temperature.observe(lambda _: self._guarded(self._draw_isotherm), "value")
         self.composition.observe(lambda _: self._guarded(self._draw_here), "value")
@@ -96,8 +97,6 @@ class PhaseDiagramView(Panel):
         self.follow.observe(lambda change: setattr(self.cursor, "follow", bool(change["new"])), "value")
         self._say(rows)
         self._show_largest()
-
-    # What is on the screen, as objects.
 
     @property
     def phases(self) -> list[Phase]:
@@ -133,24 +132,6 @@ class PhaseDiagramView(Panel):
         """The lever rule at the slider's temperature and composition, as a sentence."""
         return self.cursor.words
 
-    # Drawing.
-
-    def _parts(self) -> list[w.Widget]:
-        wrap = {"align_items": "center", "flex_flow": "row wrap", "width": "100%"}
-        bar = w.HBox([self.temperature, self.composition, self.axis, self.follow], layout=w.Layout(**wrap))
-        plots = w.Box([_cell(self.figure, "54%"), _cell(self.curves, "42%")])
-        plots.layout = w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start")
-        table = [theme.title("Three phases at once", "invariant reactions"), self.facts, self.saved]
-        below = [w.VBox(table, layout=w.Layout(flex="1 1 46%", min_width="320px"))]
-        if self.pane.entries:
-            shown = [theme.title("Structure", "click a point of the hull"), self.pane]
-            below.append(w.VBox(shown, layout=w.Layout(flex="1 1 40%", min_width="300px", overflow="hidden")))
-        row = w.Box(below, layout=w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start"))
-        head = theme.title(
-            "Phase diagram", f"{self.elements[0]}–{self.elements[1]}; point at it, click to pin a tie-line"
-        )
-        return [head, bar, self.error, plots, self.cursor, self.controls, row, self.note]
-
     def _guarded(self, call: Any) -> None:
         with self._lock:
             try:
@@ -179,15 +160,15 @@ class PhaseDiagramView(Panel):
     def _draw_isotherm(self) -> None:
         with self._lock:
             self.isotherm = Isotherm.of(self.model, float(self.temperature.value))
-            self.curves.draw(self.isotherm, float(self.composition.value))
-            self.figure.pin(self._pinned())
             self._tell()
+            self.curves.draw(self.isotherm, float(self.composition.value))
+            self._rest()
 
     def _draw_here(self) -> None:
         with self._lock:
-            self.curves.move_here(float(self.composition.value))
-            self.figure.pin(self._pinned())
             self._tell()
+            self.curves.move_here(float(self.composition.value))
+            self._rest()
 
     def _pinned(self) -> Pin:
         """The point of the sliders, and the stable phases there; none where no phase reaches."""
@@ -198,15 +179,17 @@ class PhaseDiagramView(Panel):
     def _tell(self) -> None:
         x, found = float(self.composition.value), self.equilibrium
         said = lever(found, x, self.elements) if self.shares else f"No phase reaches {100 * x:.1f} %."
-        self.cursor.tell_isotherm(Row.of(found, self.model.numbers), said)
-
-    # What the user did.
+        self.cursor.tell_isotherm(Row.of(found, self.model.numbers), self._pinned(), said)
 
     def _on_phases(self) -> None:
         with self._lock:
             self._guarded(lambda: self._draw(quick=True, fit=False))
-            self._changed_at = time.monotonic()
-            TICKER.subscribe(self._settle, 0.1)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Do the rest when nothing has moved for a while."""
+        self._changed_at = time.monotonic()
+        TICKER.subscribe(self._settle, 0.1)
 
     def _settle(self) -> None:
         with self._lock:
@@ -215,6 +198,8 @@ class PhaseDiagramView(Panel):
             TICKER.unsubscribe(self._settle)
             if self._quick:
                 self._guarded(lambda: self._draw(quick=False))
+            else:
+                self.figure.pin(self._pinned())
 
     def _on_pin(self, x: float, temperature_K: float) -> None:
         with self._lock:
@@ -226,9 +211,6 @@ class PhaseDiagramView(Panel):
 
     def _on_hover(self, temperature_K: float) -> None:
         self.temperature.value = min(max(temperature_K, self.temperature.min), self.temperature.max)
-
-    def _on_drag(self, phase: int, shift_meV: float) -> None:
-        self.controls.shift(phase, shift_meV)
 
     def _on_pick(self, phase: int, x: float) -> None:
         at = self.pane.nearest(phase, x)
@@ -264,15 +246,3 @@ class PhaseDiagramView(Panel):
         TICKER.unsubscribe(self._settle)
         for part in (self.figure, self.curves, self.cursor, self.controls, self.pane, self.saved):
             part.close()
-
-
-def _slider(value: float, low: float, high: float, step: float, name: str, tooltip: str, form: str) -> w.FloatSlider:
-    if not low <= value <= high:
-        raise ValueError(f"{tooltip}: {value:g} lies outside of {low:g} to {high:g}.")
-    made = w.FloatSlider(value=value, min=low, max=high, step=step, description=name, readout_format=form)
-    made.style.description_width, made.layout.width, made.tooltip = "58px", "300px", tooltip
-    return made
-
-
-def _cell(part: w.Widget, width: str) -> w.Box:
-    return w.Box([part], layout=w.Layout(flex=f"1 1 {width}", min_width="320px", overflow="hidden", display="block"))

@@ -73,9 +73,11 @@ function render({ model, el }) {
     if (!made || !made.svg.isConnected) {
       plot.style.position = "relative";
       made = { svg: document.createElementNS(SVG, "svg"), tag: document.createElement("div") };
+      made.base = document.createElementNS(SVG, "svg");
+      made.base.setAttribute("class", "lk-pd-layer lk-pd-base");
       made.svg.setAttribute("class", "lk-pd-layer");
       made.tag.className = "lk-pd-tag";
-      plot.append(made.svg, made.tag);
+      plot.append(made.base, made.svg, made.tag);
       layers.set(plot, made);
     }
     return made;
@@ -190,6 +192,29 @@ function render({ model, el }) {
     const plot = root.querySelector(`.js-plotly-plot.lk-pd-${kind}`);
     if (!plot || !plot._fullLayout || !plot._fullLayout.xaxis) { return null; }
     return { plot, kind, xaxis: plot._fullLayout.xaxis, yaxis: plot._fullLayout.yaxis };
+  }
+
+  // The isotherm and the pinned tie-line: drawn here, because plotly would need a tenth of a second for them. It has its
+  // own, hidden on the page, for the picture that its button saves.
+  function pinned() {
+    const at = plotOf("map"), { T, x, ends } = model.get("pin");
+    if (!at || T === undefined) { return; }
+    const { base } = layer(at.plot), colours = look().colours, [cx, cy] = pixel(at, x, T);
+    const left = at.xaxis._offset, line = { y1: cy, y2: cy };
+    base.replaceChildren();
+    add(base, "line", { x1: left, x2: left + at.xaxis._length, ...line, class: "lk-pd-isotherm" });
+    if (model.get("axis") !== "c") { return; }
+    const places = ends.length === 2 ? ends.map(([phase, value]) => ({ phase, value, px: pixel(at, value, T)[0] })) : [];
+    places.forEach(({ px }, n) => {
+      const stroke = colours[ends[1 - n][0]];
+      add(base, "line", { x1: px, x2: cx, ...line, class: "lk-pd-tie", stroke });
+    });
+    places.forEach(({ phase, value, px }) => {
+      add(base, "circle", { cx: px, cy, r: 6, fill: colours[phase], class: "lk-pd-end" });
+      const text = add(base, "text", { x: px, y: cy - 10, class: "lk-pd-value", "text-anchor": "middle" });
+      text.textContent = percent(value);
+    });
+    add(base, "circle", { cx, cy, r: 4, class: "lk-pd-here" });
   }
 
   function show(at) {
@@ -349,27 +374,40 @@ function render({ model, el }) {
   function redraw() { if (last && !drag) { show(last); } else if (drag) { ghost(); } }
   const said = () => { if (!last) { el.textContent = model.get("words"); } };
 
+  let map = null;
+  function watch() {
+    map = root.querySelector(".js-plotly-plot.lk-pd-map");
+    if (!map || !map.on || !map._fullLayout) { wait = setTimeout(watch, 50); return; }
+    map.on("plotly_afterplot", pinned);
+    pinned();
+    root.dataset.cursor = "ready";
+  }
+
   function start() {
     root = el.closest(".lk-phase-diagram");
     if (!root) { wait = requestAnimationFrame(start); return; }
     root.addEventListener("pointermove", move);
     root.addEventListener("pointerleave", leave);
     root.addEventListener("pointerdown", down, true);
-    root.dataset.cursor = "ready";
+    watch();
   }
 
   model.on("change:words", said);
   model.on("change:rows", redraw);
+  model.on("change:pin", pinned);
   said();
   start();
   return () => {
     cancelAnimationFrame(wait);
+    clearTimeout(wait);
+    if (map && map.removeListener) { map.removeListener("plotly_afterplot", pinned); }
     cancelAnimationFrame(frame);
     clearTimeout(timer);
     dropped();
     model.off("change:words", said);
     model.off("change:rows", redraw);
-    layers.forEach(({ svg, tag }) => { svg.remove(); tag.remove(); });
+    model.off("change:pin", pinned);
+    layers.forEach(({ base, svg, tag }) => { base.remove(); svg.remove(); tag.remove(); });
     if (root) {
       root.removeEventListener("pointermove", move);
       root.removeEventListener("pointerleave", leave);
