@@ -14,6 +14,7 @@ from labkit_widgets.error_view import ErrorView
 from labkit_widgets.exploration_view import ExplorationView
 from labkit_widgets.form import TaskForm
 from labkit_widgets.hop_explorer import HopExplorer
+from labkit_widgets.hull_view import HullView
 from labkit_widgets.iso_surface import IsoSurface
 from labkit_widgets.laboratory import Lab, lab
 from labkit_widgets.landscape_view import LandscapeView
@@ -44,6 +45,7 @@ __all__ = [
     "ErrorView",
     "ExplorationView",
     "HopExplorer",
+    "HullView",
     "IsoSurface",
     "Lab",
     "LandscapeView",
