@@ -77,11 +77,12 @@ def velocities(frames: Frames, *, frame_interval_fs: float | None = None, wrappe
     From the momenta where every frame has them. Else v(t + Δ/2) = [r(t + Δ) - r(t)]/Δ of unwrapped positions (see
     `trajectory.positions` for `wrapped`), one frame less: a central difference about the middle, which damps the
     amplitude at frequency ν by sin(πνΔ)/(πνΔ); `vdos` and the projections divide that out. The interval must be
-    shorter than half of the fastest period (C-H: 11 fs, so at most 5 fs, better 2). Atoms that a constraint of the
+    shorter than half of the fastest period (C-H: 11 fs, so at most 5 fs, better 2). Atoms that `FixAtoms` of the
     first frame holds count as `removed`: such a crystal does not drift. Raises InvalidStructure for a broken trajectory
     or frames at unequal times and ValueError for an interval that is unknown or not positive.
     """
     from ase import units
+    from ase.constraints import FixAtoms
 
     frames = checked(frames, minimum=5)
     if frame_interval_fs is None:
@@ -90,7 +91,7 @@ def velocities(frames: Frames, *, frame_interval_fs: float | None = None, wrappe
         raise ValueError(f"frame_interval_fs={frame_interval_fs} must be positive: the time between two frames in fs.")
     places = positions(frames, wrapped=wrapped)
     common = (float(frame_interval_fs), frames[0].get_masses(), tuple(frames[0].symbols))
-    held = sum(int(one.get_removed_dof(frames[0])) for one in frames[0].constraints)
+    held = sum(one.get_removed_dof(frames[0]) for one in frames[0].constraints if isinstance(one, FixAtoms))
     if all(frame.has("momenta") for frame in frames):
         return Velocities(np.array([frame.get_velocities() for frame in frames]), *common, places, removed=held)
     moved = np.diff(places, axis=0) / (frame_interval_fs * units.fs)

@@ -59,9 +59,17 @@ class _Side:
             self.x = np.full(T.shape, phase.compositions[0])
             return
         low, high = np.asarray(bracket, float).T
+        inner = np.zeros(T.shape, bool)
+        # Where a range ends inside of a spinodal the end itself is in equilibrium: no tangent lies beside it.
+        for end in phase.compositions:
+            there = np.abs(start - end) < 1e-12
+            pinned = there & (phase.curvature(np.full(T.shape, end), T) <= 0)
+            low, high = np.where(pinned, end, low), np.where(pinned, end, high)
+            inner |= there & (0 < end < 1)
         with np.errstate(divide="ignore"):
             self.low, self.high = (np.clip(logit(one), LOWEST, HIGHEST) for one in (low, high))
-            start = np.clip(start, low + 0.1 * (high - low), high - 0.1 * (high - low))
+            middle = np.clip(start, low + 0.1 * (high - low), high - 0.1 * (high - low))
+            start = np.where(inner, np.clip(start, low, high), middle)
             self.u = np.clip(logit(start), self.low, self.high)
         self.x = expit(self.u)
 

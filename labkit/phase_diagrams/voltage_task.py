@@ -168,8 +168,13 @@ def said_by(potential: Potential) -> str:
 def from_result(result: dict[str, Any], *, valence: int | None = None) -> Voltages:
     """The voltage curve in a result of `VoltageCurve`, also one that was kept as a JSON file.
 
-    valence: charge of the ion (e), by itself the one in the result.
+    valence: charge of the ion (e), by itself the one in the result. Raises LabkitError for what is no such result.
     """
+    if missing := [key for key in ("level_of_theory", "metal", "states") if key not in result]:
+        raise LabkitError(
+            f"this is no result of a VoltageCurve: it lacks {', '.join(missing)}. If the run's folder was damaged, run "
+            "the task again."
+        )
     if valence is None:
         valence = int(result.get("valence", 1))
     level = str(result["level_of_theory"])

@@ -1,7 +1,6 @@
-"""Voltages at 0 K: pymatgen's, conserved charge and ions, orders counted as published, CHGNet's LiFePO4 and LiCoO2."""
+"""Voltages at 0 K: pymatgen's, conserved charge and ions, restarts, CHGNet's LiFePO4 and LiCoO2."""
 
 import warnings
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from ase.neighborlist import neighbor_list
 
 from labkit.errors import InvalidStructure, InvalidTask, LabkitError, NotConverged
 from labkit.phase_diagrams.hull_entry import HullEntry
-from labkit.phase_diagrams.vacancy_orderings import vacancy_orderings
 from labkit.phase_diagrams.voltage import voltage_curve
 from labkit.phase_diagrams.voltage_measured import measured_voltage
 from labkit.phase_diagrams.voltage_task import VoltageCurve, from_result, voltages
@@ -117,30 +115,6 @@ def test_states_of_different_hosts_or_theories_are_refused():
         curve.at(1.2)
 
 
-def test_orders_are_counted_as_hart_and_forcade_do():
-    # Phys. Rev. B 77, 224115, table IV: an fcc parent has 2, 6 and 19 binary superstructures of 2, 3 and 4 sites.
-    fcc = Atoms("Na", cell=2.0 * (np.ones((3, 3)) - np.eye(3)), pbc=True)
-    salt = fcc + Atoms("Cl", positions=[[2.0, 2.0, 2.0]])
-    found = Counter(round(one.filled, 3) for one in vacancy_orderings(salt, "Na", cells=4, most=1000))
-    assert found[0.0] == found[1.0] == 1
-    assert found[0.333] + found[0.667] == 6
-    assert found[0.25] + found[0.75] + found[0.5] == 2 + 19
-    assert found[0.333] == found[0.667]
-
-
-def test_orders_keep_the_host_and_start_with_the_best():
-    orders = vacancy_orderings(named("LiFePO4"), "Li", cells=1, most=2)
-    assert [one.filled for one in orders] == [0, 0.25, 0.5, 0.5, 0.75, 1]
-    for one in orders:
-        counts = Counter(one.atoms.get_chemical_symbols())
-        assert (counts["Fe"], counts["P"], counts["O"]) == (4, 4, 16)
-        assert counts["Li"] == 4 * one.filled
-    assert orders[2].ewald_eV < orders[3].ewald_eV
-    assert orders[2].atoms.info["name"] != orders[3].atoms.info["name"]
-    with pytest.raises(InvalidStructure, match="graphite holds no Li"):
-        vacancy_orderings(named("graphite"), "Li")
-
-
 @pytest.fixture(scope="module")
 def chgnet(tmp_path_factory):
     """The curves of both electrodes, that of LiCoO2 with the orders at half of the charge."""
@@ -213,7 +187,9 @@ def test_a_run_that_breaks_off_resumes_to_the_same_curve(tmp_path, monkeypatch):
     (run,) = Store(tmp_path / "broken").runs()
     assert work(run.folder, own_process=False)[0] == "finished"
     first, second = voltages(whole), voltages(run.folder)
-    assert first.level_of_theory == "emt"
+    assert first.level_of_theory == "emt for effective medium theory (Jacobsen 1996)"  # who said it, too
+    with pytest.raises(LabkitError, match="no result of a VoltageCurve: it lacks level_of_theory, metal, states"):
+        from_result({})
     twice = from_result(whole.result() | {"valence": 2})
     assert twice.average_V == pytest.approx(first.average_V / 2)
     assert twice.capacity_mAh_g == pytest.approx(2 * first.capacity_mAh_g)

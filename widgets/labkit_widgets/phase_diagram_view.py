@@ -82,7 +82,8 @@ class PhaseDiagramView(Panel):
         self.curves = CurvesFigure(every, self.elements, height, self.isotherm, x)
         self.cursor = Cursor(
             names, self.elements, reach_meV,
-            on_pin=self._on_pin, on_pick=self._on_pick, on_drag=lambda phase, shift_meV: self.controls.shift(phase, shift_meV), on_hover=self._on_hover,
+            on_pin=self._on_pin, on_pick=self._on_pick, on_hover=self._on_hover,
+            on_drag=lambda phase, shift_meV: self.controls.shift(phase, shift_meV),
         )  # fmt: skip
         self.controls = PhaseControls(every, reach_meV, self._on_phases)
         self.pane = StructurePane(book(every, structures, self.elements), names, self.elements[1])
