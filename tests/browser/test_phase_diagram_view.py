@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from .cells import happens
+
 SETUP = """
 import warnings; warnings.simplefilter("error")
 from ase.build import bulk
@@ -83,15 +85,6 @@ def area(page):
     return area
 
 
-def wait_for(condition, timeout=20.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def point_at(page, css, x, y):
     """Move the pointer to a point of a plot; the last of several small moves, as a hand does it."""
     left, top = page.page.evaluate(PLACE, [css, x, y])
@@ -102,10 +95,10 @@ def point_at(page, css, x, y):
 
 def test_the_tie_line_under_the_cursor_is_drawn_and_said_without_a_word_to_the_kernel(page, area):
     words, tag = area.locator(".lk-pd-words"), area.locator(".lk-pd-map .lk-pd-tag")
-    assert wait_for(lambda: words.inner_text() == page.ask("print(view.words)").strip())
+    assert happens(lambda: words.inner_text() == page.ask("print(view.words)").strip())
     page.ask("heard = []; view.cursor.observe(heard.append); view.temperature.observe(heard.append)")
     point_at(page, "lk-pd-map", 0.3, 450.0)
-    assert wait_for(lambda: words.inner_text().startswith("At 450 K and 30.0 % Cl: "))
+    assert happens(lambda: words.inner_text().startswith("At 450 K and 30.0 % Cl: "))
     tag.get_by_text("450 K, 30.0 % Cl").wait_for()
     time.sleep(0.2)
     page.screenshot(f"phase_diagram_{page.kernel}", area)
@@ -119,14 +112,14 @@ def test_the_tie_line_under_the_cursor_is_drawn_and_said_without_a_word_to_the_k
     left, right = (page.page.evaluate(PLACE, ["lk-pd-map", x, 450.0])[0] for x in (0.0, 1.0))
     assert spread / (right - left) == pytest.approx(float(page.ask("print(0.5 - found[0].composition)")), abs=5e-3)
     point_at(page, "lk-pd-map", 0.3, 1300.0)
-    assert wait_for(lambda: words.inner_text() == "At 1300 K and 30.0 % Cl: liquid alone.")
+    assert happens(lambda: words.inner_text() == "At 1300 K and 30.0 % Cl: liquid alone.")
     point_at(page, "lk-pd-curves", 0.3, 0.0)
-    assert wait_for(lambda: words.inner_text().startswith("At 600 K and 30.0 % Cl: "))
+    assert happens(lambda: words.inner_text().startswith("At 600 K and 30.0 % Cl: "))
     assert (
         area.locator(".lk-pd-layer:not(.lk-pd-base) circle.lk-pd-end").count() == 4
     )  # the tangent and the same tie-line
     page.page.mouse.move(5, 5)
-    assert wait_for(lambda: words.inner_text() == page.ask("print(view.words)").strip())
+    assert happens(lambda: words.inner_text() == page.ask("print(view.words)").strip())
     assert page.ask("print(len(heard))").strip() == "0"
     assert page.errors == []
 
@@ -145,14 +138,14 @@ def test_the_sliders_answer_within_a_tenth_of_a_second(page, area):
     assert max(np.sort(times)[1] for times in found.values()) < 100
     assert page.ask("print(view.controls.shifts_meV)").strip() == "[0.0, 4.5, 0.0, 0.0, 4.5, 0.0]"
     page.ask("view.controls.restore(); view.temperature.value = 600")
-    assert wait_for(lambda: page.ask("print(view._quick)").strip() == "False")
+    assert happens(lambda: page.ask("print(view._quick)").strip() == "False")
     assert page.errors == []
 
 
 def test_a_curve_is_dragged_and_the_diagram_follows(page, area):
     energy = float(page.ask("import numpy as np; print(np.interp(0.3, *view.isotherm.curves[1]))"))
     left, top = point_at(page, "lk-pd-curves", 0.3, energy)
-    assert wait_for(lambda: area.locator(".lk-pd-curves.lk-pd-grab").count() == 1)
+    assert happens(lambda: area.locator(".lk-pd-curves.lk-pd-grab").count() == 1)
     above = page.page.evaluate(PLACE, ["lk-pd-curves", 0.3, energy + 8.0])[1]
     before = area.get_by_role("table", name="Invariant reactions").inner_text()
     page.page.mouse.down()
@@ -162,19 +155,19 @@ def test_a_curve_is_dragged_and_the_diagram_follows(page, area):
     area.locator(".lk-pd-curves .lk-pd-tag").get_by_text("+8.0 meV/atom").wait_for()
     page.screenshot(f"phase_diagram_drag_{page.kernel}", area)
     page.page.mouse.up()
-    assert wait_for(lambda: page.ask("print(view.controls.shifts_meV)").strip() == "[0.0, 8.0, 0.0, 0.0, 0.0, 0.0]")
-    assert wait_for(lambda: area.get_by_role("table", name="Invariant reactions").inner_text() != before)
+    assert happens(lambda: page.ask("print(view.controls.shifts_meV)").strip() == "[0.0, 8.0, 0.0, 0.0, 0.0, 0.0]")
+    assert happens(lambda: area.get_by_role("table", name="Invariant reactions").inner_text() != before)
     page.page.mouse.move(5, 5)
     assert area.locator(".lk-pd-ghost").count() == 0
     area.get_by_role("button", name="Reset", exact=True).click()
-    assert wait_for(lambda: page.ask("print(set(view.controls.shifts_meV), view._quick)").strip() == "{0.0} False")
+    assert happens(lambda: page.ask("print(set(view.controls.shifts_meV), view._quick)").strip() == "{0.0} False")
     assert page.errors == []
 
 
 def test_a_compound_is_clicked_and_its_structure_shown_and_so_it_is_at_0_K(page, area):
     left, top = point_at(page, "lk-pd-map", 0.5, 300.0)
     page.page.mouse.click(left, top)
-    assert wait_for(lambda: abs(float(page.ask("print(view.temperature.value)")) - 300) < 3)
+    assert happens(lambda: abs(float(page.ask("print(view.temperature.value)")) - 300) < 3)
     area.get_by_text("AB: ClNa, 50.0 % Cl", exact=False).first.wait_for()
     area.locator(".labkit-ngl[data-scene]").wait_for(timeout=40_000)
     left, top = point_at(page, "lk-pd-curves", 0.0, 0.0)
@@ -183,7 +176,7 @@ def test_a_compound_is_clicked_and_its_structure_shown_and_so_it_is_at_0_K(page,
     area.get_by_role("button", name="T – µ").click()
     area.locator(".lk-pd-map").get_by_text("µ(Cl) − µ(Na) (eV)").wait_for()
     point_at(page, "lk-pd-map", 0.0, 500.0)
-    assert wait_for(
+    assert happens(
         lambda: area.locator(".lk-pd-words").inner_text() == "At 500 K and µ(Cl) − µ(Na) = 0.000 eV: AB alone."
     )
     page.screenshot(f"phase_diagram_mu_{page.kernel}", area)

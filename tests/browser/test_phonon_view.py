@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .cells import happens
+
 SPRINGS = (Path(__file__).resolve().parents[1] / "widgets" / "phonon_tasks.py").read_text(encoding="utf-8")
 SETUP = f"""
 import warnings; warnings.simplefilter("error")
@@ -59,20 +61,11 @@ def area(page):
     return area
 
 
-def wait_for(condition, timeout=20.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def test_bands_states_and_the_softest_mode_are_drawn(page, area):
     plot = area.locator(".js-plotly-plot").first
     plot.get_by_text("Frequency (THz)", exact=True).wait_for()
-    assert wait_for(lambda: plot.locator(".subplot.xy .trace:has(.js-line)").count() == 2)
-    assert wait_for(lambda: plot.locator(".subplot.x2y .trace:has(.js-line)").count() == 5)
+    assert happens(lambda: plot.locator(".subplot.xy .trace:has(.js-line)").count() == 2)
+    assert happens(lambda: plot.locator(".subplot.x2y .trace:has(.js-line)").count() == 5)
     assert "Γ" in plot.locator(".xtick").first.text_content()
     assert plot.locator(".shapelayer path").count() == 1
     assert "4.28i THz" in area.get_by_role("table", name="Imaginary modes").inner_text()
@@ -96,10 +89,10 @@ def test_a_click_on_a_band_moves_its_mode_and_its_structure_can_be_taken(page, a
     page.page.mouse.move(place[0], place[1] + 2)
     time.sleep(0.3)
     page.page.mouse.click(place[0], place[1] + 2)
-    assert wait_for(lambda: page.ask("print(view.mode)") != before)
+    assert happens(lambda: page.ask("print(view.mode)") != before)
     highest = "view.mode.frequency_THz > view.crystal.bands().frequencies_THz.max() - 0.05"
     assert page.ask(f"print({highest})").strip() == "True"
-    assert wait_for(lambda: int(page.ask("print(view.mode_view.view.sent)")) > 4)
+    assert happens(lambda: int(page.ask("print(view.mode_view.view.sent)")) > 4)
     menu = area.get_by_role("combobox").filter(has_text="imaginary").first
     menu.select_option(index=1)
     area.get_by_text("the structure gains energy along this mode").wait_for()
@@ -111,9 +104,7 @@ def test_a_click_on_a_band_moves_its_mode_and_its_structure_can_be_taken(page, a
     time.sleep(0.5)
     small = page.screenshot("phonons_small", canvas).astype(int)
     page.ask("view.mode_view.amplitude.value = 1.2")
-    assert wait_for(
-        lambda: np.abs(page.screenshot(f"phonons_mode_{page.kernel}", canvas).astype(int) - small).sum() > 0
-    )
+    assert happens(lambda: np.abs(page.screenshot(f"phonons_mode_{page.kernel}", canvas).astype(int) - small).sum() > 0)
     assert page.errors == []
 
 
@@ -127,12 +118,12 @@ def test_units_and_tabs_follow_at_once(page, area):
     area.get_by_role("tab", name="Thermal functions").click()
     area.get_by_role("table", name="Thermal functions").wait_for()
     warm = area.locator(".js-plotly-plot").filter(has_text="F (kJ/mol)")
-    assert wait_for(lambda: warm.locator(".trace:has(.js-line)").count() == 7)
+    assert happens(lambda: warm.locator(".trace:has(.js-line)").count() == 7)
     time.sleep(0.5)
     page.screenshot(f"phonons_heat_{page.kernel}", area)
     area.get_by_role("tab", name="Bands and states").click()
     page.ask("view.chosen.value = 'salt'")
-    assert wait_for(lambda: plot.locator(".subplot.xy .trace:has(.js-line)").count() == 1)
+    assert happens(lambda: plot.locator(".subplot.xy .trace:has(.js-line)").count() == 1)
     time.sleep(0.5)
     page.screenshot(f"phonons_salt_{page.kernel}", area)
     assert page.errors == []

@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from .cells import happens
+
 SETUP = """
 import warnings; warnings.simplefilter("error")
 import numpy as np
@@ -69,20 +71,11 @@ def figure(area, number):
     return area.locator(".js-plotly-plot").nth(number)
 
 
-def wait_for(condition, timeout=20.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def test_the_spectrum_its_modes_and_the_atoms_are_drawn(page, area):
     figure(area, 0).get_by_text("Photon energy (eV)", exact=True).wait_for()
     figure(area, 1).get_by_text("Mode energy (meV)", exact=True).wait_for()
-    assert wait_for(lambda: figure(area, 0).locator(".scatterlayer .js-line").count() == 2)
-    assert wait_for(lambda: figure(area, 1).locator(".scatterlayer .points path.point").count() > 100)
+    assert happens(lambda: figure(area, 0).locator(".scatterlayer .js-line").count() == 2)
+    assert happens(lambda: figure(area, 1).locator(".scatterlayer .points path.point").count() > 100)
     row = area.get_by_role("table", name="Huang-Rhys").locator("tr", has_text="PBE")
     assert "2.9271" in row.inner_text()
     assert "0.05355" in row.inner_text()
@@ -119,15 +112,15 @@ def test_a_click_on_a_stem_lets_its_mode_move(page, area):
     before = page.ask("print(view.mode)")
     page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert wait_for(lambda: page.ask("print(view.mode)") != before)
+    assert happens(lambda: page.ask("print(view.mode)") != before)
     assert page.ask("print(view.mode == int(np.argsort(-sets['PBE'].factors)[1]))").strip() == "True"
-    assert wait_for(lambda: int(page.ask("print(view.mode_view.view.sent)")) > 5)
+    assert happens(lambda: int(page.ask("print(view.mode_view.view.sent)")) > 5)
     area.locator(".lk-muted", has_text="N/IPR").first.wait_for()
     canvas = area.locator(".labkit-ngl").first
     first = page.screenshot(f"spectrum_mode_{page.kernel}", canvas).astype(int)
     page.ask("view.mode_view.play.playing = False")
     page.ask("view.mode_view.slider.value = (view.mode_view.slider.value + 8) % 16")
-    assert wait_for(lambda: np.abs(page.screenshot("spectrum_moving", canvas).astype(int) - first).sum() > 0)
+    assert happens(lambda: np.abs(page.screenshot("spectrum_moving", canvas).astype(int) - first).sum() > 0)
     assert page.errors == []
 
 
@@ -139,13 +132,13 @@ def test_a_measurement_is_pasted_and_an_error_stands_beside_its_box(page, area):
     text = page.ask(MEASURED)
     box.fill(text)
     area.get_by_role("button", name="Overlay").click()
-    assert wait_for(lambda: figure(area, 0).locator(".scatterlayer path.point").count() > 100)
+    assert happens(lambda: figure(area, 0).locator(".scatterlayer path.point").count() > 100)
     assert area.get_by_role("alert").count() == 0
     assert page.ask("print(view.measured.unit)").strip() == "nm"
     area.get_by_text("one effective mode").first.click()
     area.get_by_role("button", name="softer", exact=True).click()
-    assert wait_for(lambda: page.ask("print(view.phonons.name)").strip() == "softer")
-    assert wait_for(lambda: figure(area, 0).locator(".scatterlayer .js-line").count() == 3)
+    assert happens(lambda: page.ask("print(view.phonons.name)").strip() == "softer")
+    assert happens(lambda: figure(area, 0).locator(".scatterlayer .js-line").count() == 3)
     time.sleep(0.5)
     page.screenshot(f"spectrum_measured_{page.kernel}", area)
     assert page.errors == []

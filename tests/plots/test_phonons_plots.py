@@ -13,12 +13,6 @@ from labkit.simulators.phonons_result import HarmonicCrystal
 matplotlib.use("agg")
 
 
-@pytest.fixture(autouse=True)
-def closes():
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def bands(low):
     x = np.array([0.0, 0.1, 0.2, 0.2, 0.4])
     frequencies = np.stack([np.linspace(low, 1, 5), np.linspace(2, 3, 5)], axis=1)

@@ -1,6 +1,5 @@
 """Figures of dynamic stability draw what the results say, with units, and refuse what they cannot draw."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -10,12 +9,6 @@ from labkit.plots.dynamic_stability import displacement_cloud, mean_force, order
 
 TEMPERATURES = [50.0, 100.0, 150.0]
 ORDER = [0.9, 0.6, 0.1]
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
 
 
 def points(order=ORDER):

@@ -1,4 +1,3 @@
-import matplotlib
 import numpy as np
 import pytest
 
@@ -9,15 +8,6 @@ from labkit.phase_diagrams.voltage_measured import measured_voltage
 from labkit.phase_diagrams.voltage_temperature import LatticeGas
 from labkit.plots.hulls import binary_hull, stability_windows, ternary_hull, voltage_steps, warm_voltages
 from tests.phase_diagrams.hull_toys import toy
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import matplotlib
 import numpy as np
 import pytest
 
@@ -6,15 +5,6 @@ from labkit.analysis.luminescence import HuangRhys
 from labkit.analysis.luminescence_lineshape import lineshape
 from labkit.analysis.luminescence_measurement import read_spectrum
 from labkit.plots.luminescence import huang_rhys_stems, spectral_function, spectrum
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

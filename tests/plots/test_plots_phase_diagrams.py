@@ -8,15 +8,6 @@ from labkit.phase_diagrams.phases import LinePhase, SolutionPhase
 from labkit.plots.palette import style
 from labkit.plots.phase_diagrams import free_energies, landau_fields, phase_colours, phase_diagram
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
 
 @pytest.fixture(scope="module")
 def diagram():

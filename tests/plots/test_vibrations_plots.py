@@ -1,4 +1,3 @@
-import matplotlib
 import numpy as np
 import pytest
 
@@ -10,15 +9,6 @@ from labkit.analysis.vibrations_lorentzian import fit_line
 from labkit.analysis.vibrations_modes import ModeVelocities
 from labkit.plots.vibrations import coherence, mode_line, vdos
 from tests.analysis.vibrations_toys import langevin
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
