@@ -103,12 +103,14 @@ def potential_of_mean_force(
 
     symmetric: u and -u are equivalent by symmetry, and both count. The error is kT sigma(p) / p with the statistical
     inefficiency of each bin's occupation; bins with fewer than five independent visits are left out. Raises ValueError
-    when none is left, or for a temperature that is not positive.
+    when none is left, for numbers that are not finite, or for a temperature that is not positive.
     """
     if not temperature_K > 0:
         raise ValueError(f"temperature_K is {temperature_K:g}; a potential of mean force needs one above zero.")
     values = np.asarray(displacements_A, dtype=float)
     values = values[:, None] if values.ndim == 1 else values
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError(f"displacements of the shape {values.shape}: give (frames, atoms), all of them finite.")
     values = np.concatenate([values, -values], axis=1) if symmetric else values
     edges = np.histogram_bin_edges(values, bins)
     place = np.clip(np.digitize(values, edges) - 1, 0, bins - 1)
@@ -153,7 +155,12 @@ def mean_error(series: np.ndarray) -> float:
 
 
 def axes_to_nearest(ideal: Atoms, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (unit vectors (n, 3), distances (n,) in Å) from each atom to the nearest of `sites` (v, 3), by images."""
+    """Return (unit vectors (n, 3), distances (n,) in Å) from each atom to the nearest of `sites` (v, 3), by images.
+
+    Raises ValueError when there are no sites, or an atom sits on one.
+    """
+    if not np.size(sites):
+        raise ValueError("there are no sites to measure from; was no vacancy found?")
     vectors, distances = get_distances(
         ideal.positions, np.asarray(sites, dtype=float).reshape(-1, 3), cell=ideal.cell, pbc=ideal.pbc
     )

@@ -22,8 +22,9 @@ class CriticalTemperature:
     """Where the order parameter crosses `level`.
 
     T_K: None when it does not within the temperatures given. error_K: standard deviation over the resampled curves that
-    cross; interval_K: 95 %, an end is None where more than 2.5 % of them cross beyond the temperatures given. crossing:
-    part of the resampled curves that cross. text: one sentence.
+    cross; interval_K: 95 %, an end is None where more than 2.5 % of them cross beyond the temperatures given. Both hold
+    the errors of the points, not how far apart the points are; the text says so where that is more. crossing: part of
+    the resampled curves that cross. text: a sentence or two.
     """
 
     T_K: float | None
@@ -109,4 +110,9 @@ def _sentence(
     low = f"{interval[0]:.0f}" if interval[0] is not None else f"below {T[0]:g}"
     high = f"{interval[1]:.0f} K" if interval[1] is not None else f"above {T[-1]:g} K"
     spread = "" if error is None else f" ± {error:.0f}"
-    return f"T_c = {T_K:.0f}{spread} K (95 %: {low} to {high})."
+    text = f"T_c = {T_K:.0f}{spread} K (95 %: {low} to {high})."
+    below, above = T[T <= T_K].max(), T[T >= T_K].min()
+    ends = [end if end is not None else T[at] for end, at in zip(interval, (0, -1), strict=True)]
+    if len(T) > 2 and above - below <= 2 * (ends[1] - ends[0]):
+        return text
+    return f"{text} That is a straight line from {below:g} to {above:g} K: only points between tell more."

@@ -96,9 +96,12 @@ def structural_descriptor(
     zero: with the means m_b of B blocks, <D^2> = (B^2 |m|^2 - sum_b |m_b|^2) / (B (B - 1)) is free of noise that is
     independent from block to block (the mean over pairs of different blocks), and its error is the larger of the
     jackknife's over blocks and that of independent pairs. A distortion that lives longer than a block is not told from
-    one that lives for ever. Raises InvalidStructure for few frames.
+    one that lives for ever. Raises InvalidStructure for few frames
+    and for numbers that are not finite.
     """
     moved = frames if isinstance(frames, np.ndarray) else displacements(frames, ideal, align)
+    if not np.isfinite(moved).all():
+        raise InvalidStructure("some displacements are not finite numbers; leave those frames out.")
     counted = np.ones(len(ideal), dtype=bool) if atoms is None else np.asarray(atoms, dtype=bool)
     if blocks < FEWEST_BLOCKS:
         raise ValueError(f"blocks={blocks}; at least {FEWEST_BLOCKS} are needed for an error.")

@@ -1,7 +1,7 @@
 """The temperature-composition diagram of a binary system.
 
 The one idea: solve every temperature for itself, then bisect where the order of the phases along x has changed, so that
-fields close where they should, whatever the temperatures that were asked for.
+fields close where they should and not at the nearest temperature that was asked for.
 """
 
 from __future__ import annotations
@@ -89,10 +89,11 @@ def binary_diagram(
     """Return the diagram of these phases over the temperatures (K).
 
     points: as in `equilibrium`. closing_K: how far two temperatures may be apart between which a phase comes or goes;
-    invariant temperatures are interpolated within it.
+    invariant temperatures are interpolated within it. A phase that comes and goes between two neighbouring temperatures
+    that were asked for is not seen.
     """
     asked = np.unique(checked(phases, temperatures_K, points))
-    if closing_K <= 0:
+    if not closing_K > 0:
         raise InvalidTask(f"closing_K is {closing_K:g}; it must be positive, such as 0.5 K.")
     solved = dict(zip(asked.tolist(), solve(phases, asked, points), strict=True))
     while extra := _cuts(solved, closing_K):

@@ -118,6 +118,8 @@ def fit_expansion(
     from trainstation import CrossValidationEstimator
 
     first, second = _pair(elements)
+    if strangers := {one for atoms in structures for one in atoms.get_chemical_symbols()} - {first, second}:
+        raise InvalidTask(f"structures hold {', '.join(sorted(strangers))}; this expansion is of {first} and {second}.")
     x = np.array([fraction(one, second) for one in structures])
     energies = np.asarray(energies_eV, dtype=float)
     if energies.shape != x.shape or not np.isfinite(energies).all():

@@ -152,4 +152,5 @@ def equilibrium(phases: Sequence[Phase], temperature_K: float, points: int = 201
     for free energies that are not finite, and for temperatures outside of a phase's table.
     """
     temperature = np.array([float(temperature_K)])
-    return Equilibrium(float(temperature_K), tuple(phases), solve(phases, temperature, points)[0])
+    (solved,) = solve(phases, temperature, points)
+    return Equilibrium(float(temperature_K), tuple(phases), solved)

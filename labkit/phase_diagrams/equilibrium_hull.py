@@ -49,7 +49,21 @@ def sampled(phases: Sequence[Phase], temperatures_K: np.ndarray, points: int) ->
         lower = values < f[:, columns]
         f[:, columns] = np.where(lower, values, f[:, columns])
         owner[:, columns] = np.where(lower, index, owner[:, columns])
+    _melting(phases, T[:, 0], x, f, owner)
     return Grid(x, f, owner)
+
+
+def _melting(phases: Sequence[Phase], T: np.ndarray, x: np.ndarray, f: np.ndarray, owner: np.ndarray) -> None:
+    """Where two phases are equal at an end, as a pure element is at its melting point, the one beside it owns the end.
+
+    The field between them has no width there, and no common tangent.
+    """
+    for end, beside in ((0, 1), (-1, -2)) if len(x) > 1 else ():
+        apart = np.flatnonzero((owner[:, end] != owner[:, beside]) & (owner[:, beside] >= 0))
+        for index in np.unique(owner[apart, beside]):
+            rows = apart[owner[apart, beside] == index]
+            equal = phases[index].free_energy(x[end], T[rows]) - f[rows, end] < 1e-12
+            owner[rows[equal], end] = index
 
 
 def lower_hull(x: np.ndarray, f: np.ndarray) -> np.ndarray:

@@ -57,6 +57,8 @@ def solve(phases: Sequence[Phase], temperatures_K: np.ndarray, points: int = 201
 def checked(phases: Sequence[Phase], temperatures_K: np.ndarray, points: int) -> np.ndarray:
     """Return the temperatures as an array, or raise InvalidTask with what is wrong with the input."""
     T = np.atleast_1d(np.asarray(temperatures_K, dtype=float))
+    if isinstance(phases, Phase) or not all(isinstance(phase, Phase) for phase in phases):
+        raise InvalidTask("phases must be a list of phases, such as [SolutionPhase(...), LinePhase(...)].")
     names = [phase.name for phase in phases]
     if not names:
         raise InvalidTask("no phase was given; an equilibrium needs at least one.")

@@ -60,9 +60,13 @@ class Phase(ABC):
 
 def checked_fraction(x: float, name: str) -> float:
     """Return x, or raise InvalidTask if it is no atomic fraction."""
-    if not 0 <= x <= 1:
-        raise InvalidTask(f"the composition {x:g} of {name} is no atomic fraction; it goes from 0 to 1.")
-    return float(x)
+    try:
+        value = float(x)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not 0 <= value <= 1:
+        raise InvalidTask(f"the composition {x} of {name} is no atomic fraction; it is a number from 0 to 1.")
+    return value
 
 
 def checked_structures(structures: Any) -> tuple[Atoms, ...]:

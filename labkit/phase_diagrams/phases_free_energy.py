@@ -7,15 +7,20 @@ eV/atom, which refuses temperatures that it was not made for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from ase.units import kB
 
-from labkit.errors import InvalidTask
+from labkit.errors import InvalidTask, LabkitError
 
 #: f(T) in eV/atom, vectorised over T (K).
 FreeEnergy = Callable[[np.ndarray], np.ndarray]
+
+
+#: An entropy above this (eV/K per atom, 116 k_B) was given in other units.
+MOST_ENTROPY = 0.01
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,13 @@ class ConstantEntropy:
 
     energy_eV: float
     entropy_eV_K: float = 0.0
+
+    def __post_init__(self) -> None:
+        if abs(self.entropy_eV_K) > MOST_ENTROPY:
+            raise InvalidTask(
+                f"an entropy of {self.entropy_eV_K:g} eV/K per atom is {self.entropy_eV_K / kB:.0f} k_B: no phase has "
+                "that. Multiply an entropy in k_B by ase.units.kB, and divide one of a cell by its atoms."
+            )
 
     def __call__(self, temperature_K: Any) -> np.ndarray:
         """f(T) in eV/atom."""
@@ -73,6 +85,25 @@ class Sum:
         return sum(part(temperature_K) for part in self.parts)
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A function of T that may know arrays of temperatures or only one (`if T > 300`, `math.log`)."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, temperature_K: Any) -> np.ndarray:
+        """f(T) in eV/atom."""
+        T = np.asarray(temperature_K, dtype=float)
+        if T.size > 1:
+            try:
+                return np.broadcast_to(np.asarray(self.function(T), float), T.shape)
+            except LabkitError:
+                raise
+            except (TypeError, ValueError):
+                pass  # it wants one temperature after the other
+        return np.array([float(self.function(one)) for one in T.ravel().tolist()]).reshape(T.shape)
+
+
 def inside(asked: np.ndarray, lowest: float, highest: float, name: str) -> None:
     """Raise InvalidTask if a temperature lies outside of the table of `name` (K, with 1e-6 K of grace)."""
     low, high = asked.min(initial=np.inf), asked.max(initial=-np.inf)
@@ -93,8 +124,12 @@ def free_energy(source: Any, name: str = "this phase") -> FreeEnergy:
         from labkit.phase_diagrams.phases_vibrations import expanding
 
         return expanding(source, name)
-    if callable(source):
+    if isinstance(source, TabulatedEnergy) and source.name == TabulatedEnergy.name:
+        return replace(source, name=name)
+    if isinstance(source, ConstantEntropy | TabulatedEnergy | Sum | Plain):
         return source
+    if callable(source):
+        return Plain(source)
     if isinstance(source, int | float | np.number):
         return ConstantEntropy(float(source))
     if isinstance(source, Mapping) or hasattr(source, "columns"):

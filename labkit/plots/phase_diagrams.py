@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labkit.errors import InvalidTask
 from labkit.plots.axes import finish, new_axes
 from labkit.plots.palette import CYCLE, ink
 
@@ -35,8 +36,11 @@ def phase_diagram(
     """Draw temperature (K) against the atomic fraction of the second component.
 
     Fields of one phase are filled in its colour, compounds are upright lines, fields of two phases hold about
-    `tie_lines` tie-lines, and equilibria of three phases are level lines with their temperature.
+    `tie_lines` tie-lines, and equilibria of three phases are level lines with their temperature. Raises InvalidTask for
+    a diagram of one temperature.
     """
+    if len(diagram.asked_K) < 2:
+        raise InvalidTask("a diagram is drawn over at least two temperatures; for one, draw its free_energies.")
     ax = new_axes(ax, figsize=(6.4, 4.4))
     colours = phase_colours(diagram.phases)
     low, high = float(diagram.temperatures_K[0]), float(diagram.temperatures_K[-1])

@@ -134,6 +134,10 @@ def quasi_harmonic(result: QuasiHarmonicResult, axes: Sequence[Axes] | None = No
     axes[0].plot(result.volume_A3[chosen], result.gibbs_eV[chosen], "+", color=ink(axes[0], "vermillion"), markersize=9)
     axes[0].margins(x=0.12)
     finish(axes[0], "volume (Å³ per cell)", "free energy (eV per cell)")
+    if result.left_out.max() > 0:
+        axes[0].set_xlabel(
+            f"volume (Å³ per cell)\nimaginary modes, up to {100 * result.left_out.max():.0f} %, left out"
+        )
     curves_of = (
         (result.volume_A3, "volume (Å³ per cell)"),
         (result.thermal_expansion_1_K * 1e6, "thermal expansion (10⁻⁶/K)"),

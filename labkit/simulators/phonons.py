@@ -68,8 +68,8 @@ class Phonons(Task):
             require_crystal(atoms)
         if self.supercell is not None:
             supercell_matrix(self.supercell)
-        if min(self.temperatures_K) < 0:
-            raise ValueError("temperatures are not below 0 K.")
+        if not all(0 <= temperature < float("inf") for temperature in self.temperatures_K):
+            raise ValueError("temperatures are finite and not below 0 K.")
         return self
 
     def label(self) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from labkit.errors import LabkitError
+from labkit.errors import InvalidTask, LabkitError
 from labkit.simulators.phonons_cell import PERSONAL, atom_count, describe, primitive, require_crystal, supercell
-from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, less_symmetric
+from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, has_isotopes, less_symmetric
 from labkit.simulators.phonons_relax import RestingCrystal
-from labkit.simulators.phonons_result import HarmonicCrystal
+from labkit.simulators.phonons_result import HarmonicCrystal, IMAGINARY_THz
 
 if TYPE_CHECKING:
     from labkit.simulators.neb_batch import Answer
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 STILL_eV_A = 0.01
 #: Translations with a frequency above this (THz) are worth a warning.
 DRIFT_THz = 0.5
+LESS_SYMMETRIC = (
+    "the shape of the supercell breaks the symmetry of the crystal: modes that should be equal may differ; repeat "
+    "equal cell vectors equally often"
+)
 #: Beyond this many atoms the exact projector takes minutes; sums and permutations are then made right in turns.
 PROJECTOR_ATOMS = 1000
 
@@ -78,11 +82,10 @@ class Member:
         matrix, said = supercell(self.atoms, task.supercell, task.supercell_length_A, task.max_atoms)
         self.words.append(said)
         self.phonon = bare_phonopy(self.atoms, matrix, symmetry=task.use_symmetry)
-        if task.use_symmetry and less_symmetric(self.phonon):
-            self.warnings.append(
-                "the shape of the supercell breaks the symmetry of the crystal: modes that should be equal may differ; "
-                "repeat equal cell vectors equally often"
-            )
+        if len(self.phonon.supercell) == 1:
+            raise InvalidTask("one atom alone feels no force wherever it is; take a supercell of several cells.")
+        if task.use_symmetry and less_symmetric(self.phonon) and LESS_SYMMETRIC not in self.warnings:
+            self.warnings.append(LESS_SYMMETRIC)
         self.phonon.generate_displacements(distance=task.displacement_A)
         self.supercells = [self.atoms.copy()]
         self.supercells += [self._as_given(cell) for cell in self.phonon.supercells_with_displacements]
@@ -146,7 +149,8 @@ class Member:
             exact = len(phonon.supercell) <= PROJECTOR_ATOMS
             phonon.symmetrize_force_constants(level=5, show_drift=False, use_symfc_projector=exact)
         crystal = HarmonicCrystal(self.atoms, phonon.supercell_matrix, phonon.force_constants)
-        vars(crystal)["phonopy"] = phonon  # the very object that it would make, and that takes a second to make
+        if not has_isotopes(self.atoms):
+            vars(crystal)["phonopy"] = phonon  # the very object that it would make, and that takes a second to make
         return crystal
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -177,6 +181,8 @@ class Member:
         unstable = crystal.imaginary()
         if unstable:
             self.warnings.append(_instability(unstable, thermal.imaginary_fraction))
+        elif thermal.imaginary_fraction > 0:
+            self.warnings.append(_unnamed(thermal.imaginary_fraction, float(crystal.phonopy.mesh.frequencies.min())))
         on_mesh = crystal.phonopy.mesh.frequencies
         self.summary = {
             "index": self.index,
@@ -203,6 +209,14 @@ class Member:
         }
         self.stage, self.supercells, self.phonon = "done", [], None
         return crystal
+
+
+def _unnamed(part: float, lowest_THz: float) -> str:
+    return (
+        f"thermal functions leave {100 * part:.2g} % of all modes out, which are imaginary (down to "
+        f"{-lowest_THz:.2f}i THz), though none is by more than {IMAGINARY_THz:g} THz at a wave vector that fits the "
+        "supercell: noise of the forces, or interpolation, which a larger supercell mends"
+    )
 
 
 def _instability(unstable: list[Any], part: float) -> str:

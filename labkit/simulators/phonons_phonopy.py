@@ -54,9 +54,15 @@ def less_symmetric(phonon: Phonopy) -> bool:
     return len(part) < len(whole)
 
 
+def has_isotopes(atoms: Atoms) -> bool:
+    """Whether atoms of one element differ in mass: phonopy's symmetry does not see it, but the modes do."""
+    masses = atoms.get_masses()
+    return any(np.ptp(masses[atoms.numbers == number]) > 1e-9 for number in np.unique(atoms.numbers))
+
+
 def to_phonopy(atoms: Atoms, supercell_matrix: np.ndarray, force_constants_eV_A2: np.ndarray) -> Phonopy:
-    """The phonopy object of a harmonic crystal."""
-    phonon = bare_phonopy(atoms, supercell_matrix)
+    """The phonopy object of a harmonic crystal; with isotopes no symmetry is used."""
+    phonon = bare_phonopy(atoms, supercell_matrix, symmetry=not has_isotopes(atoms))
     phonon.force_constants = np.array(force_constants_eV_A2, dtype="double", order="C")
     return phonon
 

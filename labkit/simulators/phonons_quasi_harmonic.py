@@ -60,6 +60,11 @@ class QuasiHarmonic(Task):
         require_crystal(self.structure)
         if self.supercell is not None:
             supercell_matrix(self.supercell)
+        if self.max_temperature_K < 2 * self.temperature_step_K:
+            raise ValueError(
+                f"steps of {self.temperature_step_K:g} K up to {self.max_temperature_K:g} K are fewer than two; lower "
+                "temperature_step_K."
+            )
         return self
 
     def label(self) -> str:
@@ -89,7 +94,8 @@ class QuasiHarmonic(Task):
         if len(done) < 5:
             reasons = "; ".join(member.reason for member in members if member.stage == "failed")
             raise NotConverged(f"only {len(done)} of {len(members)} volumes have phonons: {reasons}")
-        return self._join(context, [member.index for member in done], known["energies_eV"])
+        lost = [f"volume {member.index} is left out: {member.reason}" for member in members if member.stage == "failed"]
+        return self._join(context, [member.index for member in done], known["energies_eV"], lost)
 
     def _stretch(self, context: RunContext, potential: Potential) -> None:
         """Relax the crystal, then its shape and atoms at every volume; keep what comes out."""
@@ -139,7 +145,7 @@ class QuasiHarmonic(Task):
             **{name: getattr(self, name) for name in same},
         )
 
-    def _join(self, context: RunContext, indices: list[int], energies: list[float]) -> dict[str, Any]:
+    def _join(self, context: RunContext, indices: list[int], energies: list[float], lost: list[str]) -> dict[str, Any]:
         from labkit.simulators.phonons_result import read
 
         crystals = [read(context.folder, index) for index in indices]
@@ -155,7 +161,7 @@ class QuasiHarmonic(Task):
         context.save_json(FILE, result.to_dict())
         for step, row in enumerate(result.table().to_dict("records")):
             context.row("quasi_harmonic", step, **row)
-        said = _beware(result.left_out, result.temperatures_K[-1], temperatures[-1])
+        said = lost + _beware(result.left_out, result.temperatures_K[-1], temperatures[-1])
         for sentence in said:
             context.log(f"beware: {sentence}")
         room = int(np.argmin(abs(result.temperatures_K - 300.0)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labkit.errors import InvalidTask, RunCancelled
+from labkit.errors import InvalidTask, LabkitError, RunCancelled
 from labkit.simulators.neb_batch import Batch
 from labkit.simulators.neb_pool import Pool
 from labkit.simulators.phonons_file import FILE
@@ -170,7 +170,8 @@ class PhononRun:
         except (RunCancelled, OSError):
             raise
         except Exception as error:  # phonopy, spglib and symfc raise what they like; the other crystals go on
-            member.fail(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            text = " ".join(str(error).split())
+            member.fail(text if isinstance(error, LabkitError) else f"{type(error).__name__}: {text}")
 
     def _pause(self) -> None:
         self.context.raise_if_stopped()

@@ -19,7 +19,7 @@ KJ_MOL = units.kJ / units.mol
 
 
 def density_of_states(crystal: HarmonicCrystal, mesh: float | Sequence[int], points: int) -> PhononDOS:
-    """Density of states, total and of each atom, by the tetrahedron method.
+    """Density of states, total and of each atom, by the tetrahedron method. Raises ValueError for a mesh of Γ alone.
 
     Only the irreducible wave vectors are summed; symmetry then shares what equivalent atoms have among them.
     """
@@ -27,6 +27,8 @@ def density_of_states(crystal: HarmonicCrystal, mesh: float | Sequence[int], poi
 
     phonon = crystal.phonopy
     found = phonon.run_mesh(_mesh(mesh), with_eigenvectors=True, is_gamma_center=True)
+    if np.prod(found.mesh_numbers) == 1:
+        raise ValueError(f"the mesh {mesh} is Γ alone, which has no density of states; take a larger one.")
     low, high = float(found.frequencies.min()), float(found.frequencies.max())
     margin = 0.02 * max(high - low, 0.1)
     grid = np.linspace(min(low - margin, 0.0), high + margin, points)
@@ -53,7 +55,7 @@ def thermal_functions(
     """F = sum_k [h nu_k / 2 + kT ln(1 - exp(-h nu_k / kT))] and its derivatives, mean over the mesh.
 
     The three translations at Γ have no frequency: the mean is taken over the other modes. Raises ValueError for a
-    temperature below zero.
+    temperature below zero, and for a mesh that holds nothing but translations.
     """
     temperatures = np.atleast_1d(np.asarray(temperatures_K, dtype=float))
     if not np.isfinite(temperatures).all() or (temperatures < 0).any():
@@ -63,6 +65,8 @@ def thermal_functions(
     weights = found.weights / found.weights.sum()
     modes = found.frequencies.shape[1]
     rigid = float(weights @ (np.abs(found.frequencies) <= RIGID_THz).sum(axis=1)) / modes
+    if rigid > 1 - 1e-9:
+        raise ValueError(f"the mesh {mesh} holds nothing but translations; take a larger one.")
     imaginary = float(weights @ (found.frequencies < -RIGID_THz).sum(axis=1)) / modes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about translations that are not quite still: the cutoff leaves them out

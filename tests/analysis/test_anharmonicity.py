@@ -98,6 +98,8 @@ def test_axes_point_to_the_nearest_site_through_the_border_of_the_cell():
         (lambda: potential_of_mean_force(np.arange(50.0), 0.0), "above zero"),
         (lambda: potential_of_mean_force(np.arange(30.0), 300.0), "too few independent samples"),
         (lambda: axes_to_nearest(named("BaFeO3"), named("BaFeO3").positions[:1]), "sits on a site"),
+        (lambda: axes_to_nearest(named("BaFeO3"), np.zeros((0, 3))), "no sites to measure from"),
+        (lambda: potential_of_mean_force(np.array([0.1, np.nan] * 30), 300.0), "all of them finite"),
     ],
 )
 def test_what_says_nothing_is_refused_with_the_reason(work, sentence):

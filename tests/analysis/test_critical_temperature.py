@@ -30,6 +30,15 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert inside >= 54
 
 
+def test_a_crossing_between_points_far_apart_is_said_to_be_a_straight_line():
+    two = critical_temperature([10, 2000], [1.0, 0.0], [0.01, 0.01])
+    assert "straight line from 10 to 2000 K" in two.text
+    wide = critical_temperature([10, 20, 30, 1000, 1010], [1.0, 1.0, 1.0, 0.0, 0.0], [0.01] * 5)
+    assert "straight line from 30 to 1000 K" in wide.text
+    dense = critical_temperature(TEMPERATURES, 1 - TEMPERATURES / 280, np.full(5, 0.1))
+    assert "straight line" not in dense.text
+
+
 def test_a_rising_pair_of_points_is_taken_together():
     found = critical_temperature([1, 2, 3, 4], [0.9, 0.4, 0.6, 0.1], [0.1, 0.1, 0.1, 0.1])
     assert pytest.approx(2.5) == found.T_K

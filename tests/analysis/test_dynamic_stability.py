@@ -144,6 +144,7 @@ def test_the_order_of_a_phi4_lattice_vanishes_near_its_known_critical_temperatur
         (lambda ideal: displacements([ideal[:4]], ideal), "build both from the same supercell"),
         (lambda ideal: displacements([_swollen(ideal)], ideal), "3.37 times the ideal volume"),
         (lambda ideal: structural_descriptor([ideal] * 30, ideal, blocks=2), "at least 3"),
+        (lambda ideal: structural_descriptor(np.full((30, len(ideal), 3), np.nan), ideal), "not finite numbers"),
         (lambda ideal: displacements([ideal], ideal, "sideways"), "align='sideways' is unknown"),
     ],
 )

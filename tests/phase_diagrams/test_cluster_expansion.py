@@ -125,6 +125,7 @@ def test_an_alloy_that_demixes_does_so_below_its_critical_temperature(structures
         ({"count": 1}, "no structure is pure Au"),
         ({"energies": [0.0]}, "came with 1 energies"),
         ({"cutoffs": [9.0, 9.0]}, "cannot fix"),
+        ({"elements": ("Cu", "Ag")}, "structures hold Au; this expansion is of Cu and Ag"),
     ],
 )
 def test_a_fit_that_cannot_be_is_refused_with_a_sentence(structures, change, sentence):

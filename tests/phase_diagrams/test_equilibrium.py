@@ -129,6 +129,29 @@ def test_a_compound_just_stable_joins_both_sides_at_its_composition():
     assert found.tangent(0.5).free_energy(0.5) == pytest.approx(-0.02)
 
 
+@pytest.mark.parametrize("T", [0.0, 300.0])
+def test_a_range_that_ends_inside_of_a_spinodal_is_in_equilibrium_at_its_end(T):
+    low, high = 0.2, 0.6517
+    phases = [SolutionPhase("s", 0.0, 0.0), SolutionPhase("p", -0.2, -0.1, 0.3, composition_range=(low, high))]
+    found = equilibrium(phases, T)
+    assert [(tie.phase1, tie.phase2) for tie in found.tie_lines] == [("s", "p"), ("p", "p"), ("p", "s")]
+    ends = [found.tie_lines[0].x2, found.tie_lines[1].x1, found.tie_lines[1].x2, found.tie_lines[2].x1]
+    assert ends == pytest.approx([low, low, high, high], abs=1e-9)
+    assert found.free_energy(low) == pytest.approx(float(phases[1].free_energy(low, T)), abs=1e-9)
+
+
+def test_at_the_melting_point_of_an_element_its_two_phases_leave_no_tie_line():
+    melting = 1000.0
+    phases = [
+        LinePhase("A", 0.0),
+        SolutionPhase("b", 0.3, 0.0, 0.2),
+        SolutionPhase("liquid", (0.1, 0.1 / melting), (0.1, 0.1 / melting)),
+    ]
+    assert equilibrium(phases, melting).tie_lines == []
+    (tie, *_) = equilibrium(phases, melting - 100).tie_lines
+    assert (tie.phase1, tie.phase2, tie.exact) == ("A", "liquid", True)
+
+
 def test_many_temperatures_at_once_are_each_alone():
     T = np.array([850.0, 1000.0, 1400.0])
     for temperature, found in zip(T, solve(lens(), T), strict=True):
@@ -141,6 +164,7 @@ def test_many_temperatures_at_once_are_each_alone():
     ("phases", "temperature", "sentence"),
     [
         ([], 300.0, "no phase was given"),
+        (LinePhase("A", 0.0), 300.0, "must be a list of phases"),
         ([LinePhase("A", 0.0), LinePhase("A", 1.0)], 300.0, "two phases are called A"),
         (lens(), -5.0, "not negative"),
         ([LinePhase("A", 0.0, source=lambda T: T * np.nan), LinePhase("B", 1.0)], 300.0, "A is not finite"),

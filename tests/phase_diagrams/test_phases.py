@@ -72,13 +72,24 @@ def test_free_energies_are_taken_from_a_table_and_never_extrapolated():
     assert phase.free_energy(0.5, 450.0) == pytest.approx(-1 - 1e-7 * 450**2, abs=1e-9)
     with pytest.raises(InvalidTask, match="c is known from 0 to 1000 K; 1200 to 1200 K"):
         phase.free_energy(0.5, 1200.0)
+    nameless = SolutionPhase("liquid", TabulatedEnergy([0, 900], [0.0, -0.1]), 0.0)
+    with pytest.raises(InvalidTask, match="the free energy of liquid is known from 0 to 900 K"):
+        nameless.free_energy(0.5, 1000.0)
     with pytest.raises(InvalidTask, match="t is known from 200 to 1600 K"):
         table().free_energy(0.5, 100.0)
+
+
+def test_a_function_that_knows_one_temperature_at_a_time_is_asked_one_by_one():
+    phase = SolutionPhase("s", lambda T: -1e-4 * (T - 300) if T > 300 else 0.0, lambda T: -0.1)
+    f = phase.free_energy(np.array([0.0, 1.0]), np.array([[200.0], [400.0]]))
+    np.testing.assert_allclose(f, [[0.0, -0.1], [-0.01, -0.1]], atol=1e-15)
 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
+        (lambda: LinePhase("c", "half"), "half of c is no atomic fraction"),
+        (lambda: LinePhase("c", 0.5, -1.0, 1.5), "1.5 eV/K per atom is 17407 k_B"),
         (lambda: LinePhase("c", 1.5), "1.5 of c is no atomic fraction"),
         (lambda: LinePhase("c", 0.5, source="cold"), "c has a free energy of type str"),
         (lambda: LinePhase("c", 0.5, source={"T": [1]}), "no column temperature_K; it has: T"),

@@ -1,5 +1,7 @@
 """Figures of phonons: what is drawn is what the result says, and imaginary modes are shaded."""
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pytest
@@ -75,6 +77,9 @@ def test_quasi_harmonic_panels_mark_the_minima():
     assert panels[0].lines[-1].get_xdata() == pytest.approx([10.0, 10.5, 11.0])
     assert panels[1].lines[0].get_ydata() == pytest.approx(volume)
     assert panels[2].lines[0].get_ydata() == pytest.approx(T * 0.1)
+    assert "left out" not in panels[0].get_xlabel()
+    warned = plots.quasi_harmonic(replace(result, left_out=0.07 + v * 0))
+    assert "imaginary modes, up to 7 %, left out" in warned[0].get_xlabel()
     with pytest.raises(ValueError, match="needs 4"):
         plots.quasi_harmonic(result, panels[:2])
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from ase.units import kB
 
+from labkit.errors import InvalidTask
 from labkit.phase_diagrams.binary import binary_diagram
 from labkit.phase_diagrams.phases import LinePhase, SolutionPhase
 from labkit.plots.palette import style
@@ -31,6 +32,11 @@ def test_a_diagram_names_its_fields_and_its_invariants(diagram, dark):
     ]
     assert ax.get_xlabel() == "atomic fraction of Pt in Cu-Pt"
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1), (300, 1200))
+
+
+def test_one_temperature_makes_no_diagram(diagram):
+    with pytest.raises(InvalidTask, match="at least two temperatures"):
+        phase_diagram(binary_diagram(diagram.phases, [500.0]))
 
 
 def test_fields_are_filled_in_the_colour_of_their_phase(diagram):

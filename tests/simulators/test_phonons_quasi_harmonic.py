@@ -10,6 +10,7 @@ from labkit.errors import InvalidTask, NotConverged, RunCancelled, UnreadableFil
 from labkit.runs import RunContext, Store
 from labkit.runs.worker import work
 from labkit.simulators import phonons_run
+from labkit.simulators.phonons_member import Member
 from labkit.simulators.phonons_quasi_harmonic import QuasiHarmonic
 from labkit.simulators.phonons_quasi_harmonic_result import QuasiHarmonicResult, quasi_harmonic, read
 from labkit.simulators.phonons_result import read as read_crystal
@@ -128,7 +129,11 @@ def test_a_run_that_is_stopped_goes_on_at_the_volumes_it_had(tmp_path, monkeypat
         "temperature_step_K": 5,
         "fmax_eV_A": 0.01,
     }
-    task = QuasiHarmonic(structure=bulk("Ar", "fcc", 5.25), potential=LJ, volumes=5, batch_atoms=8, **options)
+    task = QuasiHarmonic(structure=bulk("Ar", "fcc", 5.25), potential=LJ, volumes=6, batch_atoms=8, **options)
+    take = Member.take
+    monkeypatch.setattr(
+        Member, "take", lambda self, *found: self.fail("it is broken") if self.index == 5 else take(self, *found)
+    )
     monkeypatch.setattr(phonons_run, "CHECKPOINT_S", 0.0)
     row = RunContext.row
 
@@ -147,6 +152,7 @@ def test_a_run_that_is_stopped_goes_on_at_the_volumes_it_had(tmp_path, monkeypat
     assert work(again.folder, own_process=False)[0] == "finished"
     assert [path.stat().st_mtime_ns for path in done] == before
     assert list(again.table("structures")["index"]) == [0, 1, 2, 3, 4]
+    assert again.result()["warnings"] == ["volume 5 is left out: it is broken"]
     result = read(again)
     assert again.table("quasi_harmonic")["gibbs_eV"].to_numpy() == pytest.approx(result.gibbs_eV)
     assert (np.diff(result.volumes_A3) > 0).all()
@@ -160,6 +166,8 @@ def test_what_cannot_be_joined_is_refused(run, tmp_path):
         quasi_harmonic(crystals, [0.0] * 5, equation="birch")
     with pytest.raises(InvalidTask, match="not a finite number"):
         quasi_harmonic(crystals, [0.0] * 4 + [np.nan])
+    with pytest.raises(InvalidTask, match="steps of 1000 K up to 500 K are fewer than two"):
+        QuasiHarmonic(max_temperature_K=500, temperature_step_K=1000)
     with pytest.raises(InvalidTask, match="is a molecule"):
         QuasiHarmonic(structure="water")
     with pytest.raises(UnreadableFile, match="holds no quasi-harmonic result yet"):

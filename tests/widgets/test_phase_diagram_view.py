@@ -9,6 +9,7 @@ from labkit_widgets.hull_view import HullView
 from labkit_widgets.phase_diagram_model import PhaseDiagramModel
 from labkit_widgets.phase_diagram_view import PhaseDiagramView
 
+from labkit.errors import InvalidTask
 from labkit.phase_diagrams.binary import binary_diagram
 from labkit.phase_diagrams.hull import convex_hull
 from labkit.phase_diagrams.hull_entry import HullEntry
@@ -251,6 +252,23 @@ def test_what_cannot_be_shown_is_refused():
         PhaseDiagramView(eutectic(), TEMPERATURES, structures={"gold": bulk("Au")})
     with pytest.raises(ValueError, match="Temperature of the isotherm: 5000 lies outside"):
         PhaseDiagramView(eutectic(), TEMPERATURES, temperature_K=5000)
+
+
+def test_structures_and_elements_must_agree_with_the_phases():
+    with pytest.raises(ValueError, match=r"two elements, such as .*; 1 were given"):
+        PhaseDiagramView(eutectic(), TEMPERATURES, elements=("Na",))
+    gold = bulk("Au", cubic=True)
+    gold.symbols[0] = "Cu"
+    with pytest.raises(ValueError, match=r"Au3Cu has 25\.0 % of Cu, the phase 75\.0 %; x counts Cu"):
+        PhaseDiagramView([LinePhase("Au3Cu", 0.75)], TEMPERATURES, elements=("Au", "Cu"), structures={"Au3Cu": gold})
+
+
+def test_temperatures_by_default_lie_within_the_tables_inside_of_phases():
+    table = {"temperature_K": [200.0, 900.0], "free_energy_eV": [0.0, -0.02]}
+    found = PhaseDiagramModel.of([SolutionPhase("s", table, 0.0), LinePhase("AB", 0.5, -0.1)]).temperatures_K
+    assert found[[0, -1]] == pytest.approx([200, 900], abs=0.01)
+    with pytest.raises(InvalidTask, match="in the tables of all phases"):
+        PhaseDiagramModel.of([SolutionPhase("s", table, {**table, "temperature_K": [1000.0, 1500.0]})])
 
 
 def test_names_are_never_markup():

@@ -102,9 +102,7 @@ def interesting(phases: Sequence[Phase]) -> np.ndarray:
 
     Looked for between 50 and 4000 K, within what the tables of the phases cover.
     """
-    tables = [one.temperatures_K for one in phases if hasattr(one, "temperatures_K")]
-    low = max([50.0, *(float(one[0]) for one in tables)])
-    high = min([4000.0, *(float(one[-1]) for one in tables)])
+    low, high = covered(phases)
     steps = np.linspace(low, high, 48)
     kinds = []
     for T in steps:
@@ -113,3 +111,36 @@ def interesting(phases: Sequence[Phase]) -> np.ndarray:
     changes = [at for at in range(1, len(steps)) if kinds[at] != kinds[at - 1]]
     top = high if not changes else min(high, low + 1.12 * (steps[changes[-1]] - low))
     return np.linspace(low, top, TEMPERATURES)
+
+
+def covered(phases: Sequence[Phase], low: float = 50.0, high: float = 4000.0) -> tuple[float, float]:
+    """Return the first and the last temperature (K, to 1e-3 K within) at which all phases know their free energy.
+
+    Tables may lie deep inside of a phase (those of its end members), so the phases are asked. Raises InvalidTask if no
+    temperature is known to all.
+    """
+
+    def known(T: float) -> bool:
+        try:
+            for one in phases:
+                one.free_energy(one.compositions[0], T)
+        except InvalidTask:
+            return False
+        return True
+
+    def edge(inside: float, outside: float) -> float:
+        while abs(outside - inside) > 1e-3:
+            middle = 0.5 * (inside + outside)
+            inside, outside = (middle, outside) if known(middle) else (inside, middle)
+        return inside
+
+    steps = np.linspace(low, high, 159).tolist()
+    good = [T for T in steps if known(T)]
+    if not good:
+        raise InvalidTask(
+            f"no temperature from {low:g} to {high:g} K is in the tables of all phases: give temperatures_K, or tables "
+            "that overlap."
+        )
+    first = good[0] if good[0] == low else edge(good[0], good[0] - (steps[1] - steps[0]))
+    last = good[-1] if good[-1] == high else edge(good[-1], good[-1] + (steps[1] - steps[0]))
+    return first, last

@@ -22,7 +22,7 @@ Shown = tuple[int, float | None, Atoms]
 def book(phases: Sequence[Phase], structures: Mapping[str, Any] | None, elements: Sequence[str]) -> list[Shown]:
     """Return (number of the phase, composition, atoms) of all structures; those given go before the phases' own.
 
-    Raises ValueError for structures of a phase that does not exist.
+    Raises ValueError for structures of a phase that does not exist, or of a compound with another composition.
     """
     given = dict(structures or {})
     strangers = set(given) - {one.name for one in phases}
@@ -32,8 +32,22 @@ def book(phases: Sequence[Phase], structures: Mapping[str, Any] | None, elements
     for number, phase in enumerate(phases):
         mine = given.get(phase.name, getattr(phase, "structures", ()) or ())
         own = [mine] if isinstance(mine, Atoms) else list(mine)
+        for atoms in own:
+            _agreed(atoms, phase, elements)
         found += [(number, _fraction(atoms, phase, elements), atoms) for atoms in own]
     return found
+
+
+def _agreed(atoms: Atoms, phase: Phase, elements: Sequence[str]) -> None:
+    first, second = (atoms.get_chemical_symbols().count(one) for one in elements)
+    if not phase.line or not first + second:
+        return
+    shown, x = second / (first + second), phase.compositions[0]
+    if abs(shown - x) > 0.01:
+        raise ValueError(
+            f"the structure of {phase.name} has {percent(shown)} of {elements[1]}, the phase {percent(x)}; x counts "
+            f"{elements[1]}, the second element."
+        )
 
 
 def _fraction(atoms: Atoms, phase: Phase, elements: Sequence[str]) -> float | None:

@@ -31,7 +31,7 @@ from .phase_diagram_model import PhaseDiagramModel
 from .phase_diagram_pin import Pin
 from .phase_diagram_rows import COMPOSITION, POTENTIAL, Row
 from .phase_diagram_structure import StructurePane, book
-from .phase_diagram_words import invariant_table, lever
+from .phase_diagram_words import invariant_table, lever, pair
 from .ticker import TICKER
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class PhaseDiagramView(Panel):
     ) -> None:
         self._lock = threading.RLock()
         self.model = PhaseDiagramModel.of(phases, temperatures_K)
-        self.elements = (str(elements[0]), str(elements[1]))
+        self.elements = pair(elements)
         self._quick, self._changed_at = False, 0.0
         every, names = self.model.phases, [one.name for one in self.model.phases]
         low, high = (float(one) for one in self.model.temperatures_K[[0, -1]])

@@ -10,6 +10,13 @@ from labkit.phase_diagrams.equilibrium import Equilibrium
 from . import theme
 
 
+def pair(elements: Sequence[str]) -> tuple[str, str]:
+    """Return the two elements; raises ValueError for another number of them."""
+    if len(elements) != 2:
+        raise ValueError(f"a binary diagram has two elements, such as ('Ag', 'Cu'); {len(elements)} were given.")
+    return str(elements[0]), str(elements[1])
+
+
 def percent(x: float) -> str:
     """Return a fraction as it stands in the diagram."""
     return f"{100 * x:.1f} %"
