@@ -1,6 +1,6 @@
 """Naphthalene, its molecule and its crystal, with GFN2-xTB declared as truth: labels, committee, dynamics, spectra.
 
-    python notebooks/longer/55_molecular_crystal.py        # ten minutes of one core; goes on when interrupted
+    python notebooks/longer/55_molecular_crystal.py        # twenty minutes of one core; goes on when interrupted
 
 Labels are molecules and clusters of two and three molecules cut from the crystal (NAPHTA15 of the database that
 pyxtal ships), shaken at 100 to 500 K: GFN2-xTB of a periodic cell samples the Gamma point only, which costs 26 meV/Å
@@ -43,7 +43,7 @@ ROUNDS = {60: 4.0, 120: 6.0, 280: 30.0}
 #: (cluster size, pool, test): how many structures of each.
 SIZES = ((1, 200, 40), (2, 160, 30), (3, 40, 15), (7, 0, 6), (15, 0, 1))
 #: Replicas, temperature, steps, step and every how many of them a frame is kept, for the molecule and the crystal.
-MOLECULE = {"replicas": 2, "temperature_K": 300.0, "steps": 2400, "step_fs": 0.75, "every": 5}
+MOLECULE = {"replicas": 4, "temperature_K": 300.0, "steps": 8000, "step_fs": 0.5, "every": 10}
 CRYSTAL = {"temperature_K": 100.0, "steps": 4000, "step_fs": 1.25, "every": 4}
 #: Of the spectra of the molecule; and so many motions of each molecule of the crystal are kept: below 1000 cm^-1.
 RESOLUTION_THZ, LOW = 0.6, 28
