@@ -126,5 +126,11 @@ def _alike(lengths: np.ndarray, scores: np.ndarray, pick: Any) -> np.ndarray:
     return (np.abs(lengths - lengths[pick(scores)]) < 1e-2).astype(int)
 
 
+def unequal_spins(atoms: Atoms) -> bool:
+    """Whether atoms of one element differ in what phonopy's symmetry does not see and forces may depend on."""
+    names = ("initial_magmoms", "initial_charges")
+    return any(_differs(atoms, atoms.arrays[name]) for name in names if name in atoms.arrays)
+
+
 def _differs(atoms: Atoms, values: np.ndarray) -> bool:
     return any(np.ptp(values[atoms.numbers == number], axis=0).max() > 1e-9 for number in np.unique(atoms.numbers))

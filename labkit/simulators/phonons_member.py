@@ -8,7 +8,15 @@ import numpy as np
 from ase import Atoms
 
 from labkit.errors import InvalidTask, LabkitError
-from labkit.simulators.phonons_cell import PERSONAL, atom_count, describe, primitive, require_crystal, supercell
+from labkit.simulators.phonons_cell import (
+    PERSONAL,
+    atom_count,
+    describe,
+    primitive,
+    require_crystal,
+    supercell,
+    unequal_spins,
+)
 from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, has_isotopes, less_symmetric
 from labkit.simulators.phonons_relax import RestingCrystal
 from labkit.simulators.phonons_result import HarmonicCrystal, IMAGINARY_THz
@@ -24,6 +32,10 @@ DRIFT_THz = 0.5
 LESS_SYMMETRIC = (
     "the shape of the supercell breaks the symmetry of the crystal: modes that should be equal may differ; repeat "
     "equal cell vectors equally often"
+)
+UNEQUAL = (
+    "atoms of one element differ in magnetic moment or charge, which the symmetry used here does not see: for a "
+    "potential that reads them set use_symmetry = False"
 )
 #: Beyond this many atoms the exact projector takes minutes; sums and permutations are then made right in turns.
 PROJECTOR_ATOMS = 1000
@@ -86,6 +98,8 @@ class Member:
             raise InvalidTask("one atom alone feels no force wherever it is; take a supercell of several cells.")
         if task.use_symmetry and less_symmetric(self.phonon) and LESS_SYMMETRIC not in self.warnings:
             self.warnings.append(LESS_SYMMETRIC)
+        if task.use_symmetry and unequal_spins(self.atoms) and UNEQUAL not in self.warnings:
+            self.warnings.append(UNEQUAL)
         self.phonon.generate_displacements(distance=task.displacement_A)
         self.supercells = [self.atoms.copy()]
         self.supercells += [self._as_given(cell) for cell in self.phonon.supercells_with_displacements]

@@ -114,30 +114,6 @@ def test_the_density_of_states_counts_every_mode_and_every_atom():
     assert same.projected == pytest.approx(np.tile(same.projected[0], (4, 1)))
 
 
-def test_isotopes_that_symmetry_does_not_see_keep_modes_and_states_of_their_own():
-    atoms = bulk("Ar", "fcc", 5.25, cubic=True)
-    atoms.set_masses([80.0, 40.0, 40.0, 80.0])
-    crystal = phonons(atoms, (2, 2, 2), LennardJones(), exact=False)
-    # All wave vectors of the mesh one by one, against the sum that could use symmetry.
-    axes = np.arange(3) / 3
-    every = crystal.frequencies_THz(np.stack(np.meshgrid(axes, axes, axes), axis=-1).reshape(-1, 3))
-    mean = H_EV_PS * every.sum() / 2 / (every.size - 3) * 12
-    assert crystal.thermal([0.0], (3, 3, 3)).zero_point_eV == pytest.approx(mean, rel=1e-6)
-    dos = crystal.dos((3, 3, 3), points=100)
-    # sum_branches omega^2 |e_i|^2 = trace of the force constants of an atom with itself over its mass.
-    square = (dos.projected * dos.frequencies_THz**2).sum(axis=1)
-    assert square[0] / square[1] == pytest.approx(0.5, rel=0.03)
-    assert square[3] / square[0] == pytest.approx(1, rel=0.03)
-    assert len(commensurate_points(crystal)) == 8  # each of the eight, while the cubic cell without isotopes has four
-
-
-def test_a_mesh_without_a_vibration_is_refused_in_words(argon):
-    with pytest.raises(ValueError, match="nothing but translations"):
-        argon.thermal([300.0], (1, 1, 1))
-    with pytest.raises(ValueError, match="Γ alone"):
-        argon.dos((1, 1, 1))
-
-
 def test_independent_oscillators_have_the_thermal_functions_of_einstein():
     springs = np.zeros((8, 8, 3, 3))
     springs[range(8), range(8)] = np.diag([2.0, 3.0, 5.0])
