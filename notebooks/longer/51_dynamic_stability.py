@@ -1,11 +1,9 @@
-"""Dynamics of BaFeO3 and Ba3Fe3O8 with CHGNet, for notebook 51: seven and two temperatures, some ten minutes of a core.
+"""BaFeO3 and Ba3Fe3O8 with CHGNet, for notebook 51: eight and two temperatures, some twenty minutes of a core.
 
-Run it as `python 51_dynamic_stability.py structures dynamics quench`: the distorted structure at 0 K is looked for
-along the unstable modes and written into 51_dynamic_stability.extxyz, the dynamics start from that file, their
-displacements go into 51_dynamic_stability.npz, and what they ended in is relaxed. (The file that is shipped holds the
-distortion of BaFeO3 along another axis, found by relaxing random displacements of 0.1 Å.) The task `DynamicStability`
-does the first two at once; here the steps are apart, so that dynamics that were stopped early can be read too, by
-naming the folders of their runs.
+Run it as `python 51_dynamic_stability.py`, or with some of the words `perovskite`, `vacancies`, `quench`; folders of
+runs that are finished can be named instead. BaFeO3 is one run of the task `DynamicStability`. Ba3Fe3O8 has no unstable
+mode to follow, so its dynamics start from the ideal structure, and what they ended in is relaxed. Structures go into
+51_dynamic_stability.extxyz, displacements into 51_dynamic_stability.npz.
 """
 
 import sys
@@ -15,47 +13,55 @@ import numpy as np
 from ase import Atoms
 from ase.io import read, write
 
-from labkit.analysis.dynamic_stability import displacements, rms_A
+from labkit.analysis import displacements
 from labkit.runs import Run, Store
-from labkit.simulators.batched_dynamics import BatchedDynamics, trajectories
+from labkit.simulators import BatchedDynamics, DynamicStability, Phonons, Relaxation
+from labkit.simulators.batched_dynamics import trajectories
 from labkit.simulators.dynamic_stability_modes import unstable_modes
-from labkit.simulators.phonons import Phonons
+from labkit.simulators.dynamic_stability_read import read as read_stability
 from labkit.simulators.phonons_result import read as read_phonons
-from labkit.simulators.relaxation import Relaxation
 from labkit.structures.field import from_dict
 
 HERE = Path(__file__).parent
 STRUCTURES, RESULT = HERE / "51_dynamic_stability.extxyz", HERE / "51_dynamic_stability.npz"
-#: 2x2x2 cells of the cubic perovskite, one of the other: the dynamics take the cell of the phonons.
-SHORTEST_A = 5.7
-TEMPERATURES_K = {"BaFeO3": [20.0, 30.0, 40.0, 60.0, 80.0, 140.0, 250.0], "Ba3Fe3O8": [130.0, 300.0]}
-NAMES = list(TEMPERATURES_K)
-STEPS = {"BaFeO3": 500, "Ba3Fe3O8": 2000}
-TIMESTEP_FS, EQUILIBRATION, EVERY = 2.0, 100, 5
+PEROVSKITE, VACANT = "BaFeO3", "Ba3Fe3O8"
+TIMESTEP_FS, EVERY = 2.0, 5
+#: What the dynamics of both have in common.
+PLAN = {"timestep_fs": TIMESTEP_FS, "frame_interval": EVERY, "checkpoint_interval": 50, "device": "cpu"}
 
 
-def structures(store: Store) -> None:
-    """Ideal supercells, and the lowest structure along their unstable modes, in the ideal cell."""
-    run = Phonons(
-        structures=NAMES, supercell_length_A=SHORTEST_A, displacement_A=0.05, fmax_eV_A=2e-3, device="cpu"
+def perovskite(store: Store) -> Run:
+    """Modes, distorted structure, dynamics and order parameter of the cubic crystal, in one run."""
+    return DynamicStability(
+        structures=[PEROVSKITE],
+        supercell=[2, 2, 2],
+        fmax_eV_A=2e-3,
+        temperatures_K=[20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 140.0, 250.0],
+        steps=1600,
+        equilibration_steps=200,
+        **PLAN,
     ).run(store=store)
-    found = []
-    for number, name in enumerate(NAMES):
-        modes = unstable_modes(read_phonons(run, number))
-        print(f"{name}: {len(modes)} unstable modes {np.round(modes.frequencies_THz, 2)} THz")
-        found.append(labelled(modes.ideal, name, "ideal"))
-        if not len(modes):
-            continue
-        starts = modes.starts(amplitude_A=0.1, follow=6, mixtures=4, seed=0)
-        ends = Relaxation(structures=starts, relax_cell=False, fmax_eV_A=4e-3, max_steps=200).run(store=store).result()
-        lowest = int(np.argmin(ends["energies_eV"]))
-        found.append(labelled(from_dict(ends["structures"][lowest]), name, "distorted"))
-        print(f"{name}: D_0 = {rms_A(displacements([found[-1]], found[-2])[0]):.4f} Å")
-    write(STRUCTURES, found)
+
+
+def vacancies(store: Store) -> Run:
+    """Dynamics of the crystal with ordered vacancies, from its ideal structure."""
+    settings = {"structures": [VACANT], "supercell_length_A": 5.7, "displacement_A": 0.05, "fmax_eV_A": 2e-3}
+    modes = unstable_modes(read_phonons(Phonons(**settings, device="cpu").run(store=store)))
+    print(f"{VACANT}: {len(modes)} unstable modes")
+    keep(labelled(modes.ideal, VACANT, "ideal"))
+    return BatchedDynamics(
+        structures=[saved()[VACANT, "ideal"]],
+        temperatures_K=[130.0, 300.0],
+        steps=2000,
+        equilibration_steps=100,
+        table_interval=50,
+        diffusion_interval=2000,
+        **PLAN,
+    ).run(store=store)
 
 
 def labelled(atoms: Atoms, name: str, what: str) -> Atoms:
-    """The bare structure with its name and whether it is ideal or distorted."""
+    """The bare structure with its name and what it is: ideal, distorted or quenched."""
     bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
     bare.info = {"name": name, "what": what}
     return bare
@@ -66,62 +72,52 @@ def saved() -> dict[tuple[str, str], Atoms]:
     return {(atoms.info["name"], atoms.info["what"]): atoms for atoms in read(STRUCTURES, ":")}
 
 
-def dynamics(store: Store) -> list[Run]:
-    """All temperatures of a structure in one batch; resumable."""
-    there = saved()
-    return [
-        BatchedDynamics(
-            structures=[there.get((name, "distorted"), there[name, "ideal"])],
-            temperatures_K=temperatures,
-            timestep_fs=TIMESTEP_FS,
-            steps=STEPS[name],
-            equilibration_steps=EQUILIBRATION,
-            frame_interval=EVERY,
-            table_interval=50,
-            diffusion_interval=STEPS[name],
-            checkpoint_interval=25,
-            device="cpu",
-        ).run(store=store)
-        for name, temperatures in TEMPERATURES_K.items()
-    ]
+def keep(*structures: Atoms) -> None:
+    """Put structures into the file, in the place of those of the same name and kind."""
+    there = saved() if STRUCTURES.exists() else {}
+    there |= {(atoms.info["name"], atoms.info["what"]): atoms for atoms in structures}
+    write(STRUCTURES, [there[key] for key in sorted(there)])
 
 
-def read_out(runs: list[Run]) -> None:
-    """Displacements of all trajectories, as short as the shortest of their structure, in half precision (5e-5 Å)."""
-    there, arrays = saved(), {"frame_interval_fs": EVERY * TIMESTEP_FS}
-    for name in NAMES:
-        found = [one for run in runs for one in trajectories(run) if len(one.frames[0]) == len(there[name, "ideal"])]
-        found.sort(key=lambda one: one.plan.temperature_K)
-        frames = min(len(one.frames) for one in found)
-        moved = [displacements(one.frames[:frames], there[name, "ideal"]) for one in found]
-        arrays[name] = np.array(moved).astype(np.float16)
-        arrays[f"{name}_temperatures_K"] = np.array([one.plan.temperature_K for one in found])
-        print(f"{name}: {frames} frames, {(frames - 1) * EVERY * TIMESTEP_FS / 1000:.2f} ps at each temperature")
+def read_out(run: Run) -> None:
+    """Put the displacements of all trajectories into the file, in half precision (5e-5 Å)."""
+    arrays = dict(np.load(RESULT)) if RESULT.exists() else {}
+    arrays["frame_interval_fs"] = EVERY * TIMESTEP_FS
+    if run.kind == "DynamicStability":
+        (found,) = read_stability(run)
+        keep(labelled(found.ideal, PEROVSKITE, "ideal"), labelled(found.distorted, PEROVSKITE, "distorted"))
+        print(run.result()["crystals"][0]["text"])
+        name, temperatures = PEROVSKITE, [point.temperature_K for point in found.points]
+        moved = [point.displacements_A for point in found.points]
+    else:
+        name, paths = VACANT, sorted(trajectories(run), key=lambda one: one.plan.temperature_K)
+        temperatures, frames = [one.plan.temperature_K for one in paths], min(len(one.frames) for one in paths)
+        moved = [displacements(one.frames[:frames], saved()[VACANT, "ideal"]) for one in paths]
+    arrays |= {name: np.array(moved).astype(np.float16), f"{name}_temperatures_K": np.array(temperatures)}
     np.savez_compressed(RESULT, **arrays)
-    print(f"{RESULT.stat().st_size / 1000:.0f} kB")
+    print(f"{name}: {len(moved[0])} frames at each temperature; {RESULT.stat().st_size / 1000:.0f} kB")
 
 
-def quench(runs: list[Run], store: Store) -> None:
-    """Relax what the dynamics of Ba3Fe3O8 ended in: harmonic modes do not lead there, so it is added afterwards."""
-    there = saved()
-    ends = [one.frames[-1] for run in runs for one in trajectories(run) if one.plan.name == NAMES[1]]
+def quench(run: Run, store: Store) -> None:
+    """Relax what the dynamics of Ba3Fe3O8 ended in: no harmonic mode leads there."""
+    ends = [one.frames[-1] for one in trajectories(run)]
     found = Relaxation(structures=ends, relax_cell=False, fmax_eV_A=0.01, max_steps=400).run(store=store).result()
-    lowest = int(np.argmin(found["energies_eV"]))
-    there[NAMES[1], "quenched"] = labelled(from_dict(found["structures"][lowest]), NAMES[1], "quenched")
-    write(STRUCTURES, list(there.values()))
+    keep(labelled(from_dict(found["structures"][int(np.argmin(found["energies_eV"]))]), VACANT, "quenched"))
 
 
-def main(steps: list[str]) -> None:
-    """Do the steps that are named; a folder stands for a run of the dynamics to read."""
+def main(words: list[str]) -> None:
+    """Do what is named, or everything."""
     store = Store(HERE / "51_runs")
-    if "structures" in steps:
-        structures(store)
-    runs = dynamics(store) if "dynamics" in steps else [Run(path) for path in steps if Path(path).is_dir()]
-    if runs:
-        read_out(runs)
-    if "quench" in steps:
-        quench(runs, store)
+    runs = [Run(path) for path in words if Path(path).is_dir()]
+    if not words or "perovskite" in words:
+        runs.append(perovskite(store))
+    if not words or "vacancies" in words:
+        runs.append(vacancies(store))
+    for run in runs:
+        read_out(run)
+        if run.kind == "BatchedDynamics" and (not words or "quench" in words):
+            quench(run, store)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["structures", "dynamics", "quench"])
+    main(sys.argv[1:])
