@@ -46,7 +46,7 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/ready-lab: $(VENV)/created pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dask,landscapes,learning,references]'
+	$(INSTALL) --editable '.[dask,landscapes,learning,phase-diagrams,references]'
 	@# Nothing phones home: JupyterLab neither asks about news nor looks for updates.
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@

@@ -49,6 +49,7 @@ def test_import_labkit_is_quick_and_brings_neither_torch_nor_a_notebook_library(
         "labkit.active_learning",
         "labkit.screening",
         "labkit.landscapes",
+        "labkit.phase_diagrams",
         "labkit.analysis",
         "labkit.plots",
         "labkit.potentials.camp",
@@ -87,6 +88,7 @@ ORDER = [
     "screening",
     "active_learning",
     "landscapes",
+    "phase_diagrams",
     "plots",
     "cli",
 ]
@@ -111,7 +113,8 @@ MAY_USE = {
         "analysis",
     },
     "landscapes": {"structures", "runs", "potentials", "references", "simulators", "analysis"},
-    "plots": {"analysis", "datasets", "active_learning", "landscapes", "simulators"},
+    "phase_diagrams": {"structures", "runs", "potentials", "simulators", "screening", "analysis"},
+    "plots": {"analysis", "datasets", "active_learning", "landscapes", "phase_diagrams", "simulators"},
     "cli": set(ORDER),
 }
 

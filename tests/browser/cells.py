@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 def shown(page, cell: int):
@@ -27,3 +28,13 @@ def wait_for(page, cell: int, script: str, what: str, timeout: float = 40.0) -> 
     while not evaluate(page, cell, script):
         assert time.monotonic() < deadline, f"{what}: it did not happen in time"
         time.sleep(0.2)
+
+
+def happens(condition: Callable[[], object], timeout: float = 20.0) -> bool:
+    """Whether a condition comes true within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .cells import happens
+
 TASKS = Path(__file__).resolve().parents[1] / "widgets" / "arrhenius_tasks.py"
 SETUP = """
 import warnings; warnings.simplefilter("error")
@@ -60,13 +62,13 @@ def test_points_arrive_with_their_bars_while_the_run_works(page):
     area = shown(page, 1)
     area.get_by_text("disordered: extrapolated", exact=True).wait_for(timeout=30_000)
     # a mark of each point and of the experiment, a bar for each point
-    assert wait_for(lambda: area.locator(".scatterlayer .points path.point").count() == 7)
+    assert happens(lambda: area.locator(".scatterlayer .points path.point").count() == 7)
     assert area.locator(".scatterlayer .errorbar").count() == 6
     dashed = [one.get_attribute("style") or "" for one in area.locator(".scatterlayer .js-line").all()]
     assert sum("stroke-dasharray" in style and "stroke-dasharray: none" not in style for style in dashed) >= 2
     area.get_by_text("extrapolated from 700 to 1200 K").first.wait_for()
     first = area.locator(".scatterlayer .errorbar path.yerror").first.get_attribute("d")
-    assert wait_for(lambda: area.locator(".scatterlayer .errorbar path.yerror").first.get_attribute("d") != first)
+    assert happens(lambda: area.locator(".scatterlayer .errorbar path.yerror").first.get_attribute("d") != first)
     page.screenshot(f"arrhenius_{page.kernel}", area)
     assert page.errors == []
 
@@ -108,22 +110,13 @@ def test_the_iso_surface_is_drawn_and_the_slider_lets_it_grow(page):
     small = page.screenshot(f"iso_surface_{page.kernel}", area)
     assert green(small) > 0.01
     page.ask("surface.slider.value = 0.9")
-    assert wait_for(lambda: canvas.get_attribute("data-level") != first)
+    assert happens(lambda: canvas.get_attribute("data-level") != first)
     assert float(canvas.get_attribute("data-level")) < float(first)
     time.sleep(1)
     large = page.screenshot(f"iso_surface_90_{page.kernel}", area)
     assert np.abs(large.astype(int) - small).sum() > 0
     assert green(large) > 1.1 * green(small)
     assert page.errors == []
-
-
-def wait_for(condition, timeout=20.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def test_nothing_was_said_on_the_console_and_nothing_asked_of_the_internet(page):

@@ -1,4 +1,3 @@
-import matplotlib
 import numpy as np
 import pytest
 from ase import Atoms
@@ -8,15 +7,6 @@ from labkit.plots.barriers import barrier_profile, percolation
 from labkit.plots.palette import PALETTE, style
 from labkit.simulators.hops_percolation import Percolation
 from labkit.simulators.neb_path import MinimumEnergyPath
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 def path(height, name="", n=7, length=3.0, state="converged"):

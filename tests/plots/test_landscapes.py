@@ -1,4 +1,3 @@
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
@@ -8,15 +7,6 @@ from labkit.landscapes.disconnectivity import DisconnectivityTree
 from labkit.plots.landscapes import compare_trees, disconnectivity, first_passage, growth, match_counts
 from labkit.plots.palette import PALETTE
 from tests.landscapes.networks import network
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -2,23 +2,15 @@ import subprocess
 import sys
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import bulk
-
-from labkit import analysis, plots
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
+from labkit import analysis, plots
 
 
 @pytest.fixture(scope="module")

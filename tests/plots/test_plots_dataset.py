@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -11,15 +10,6 @@ from labkit.datasets import Dataset
 from labkit.plots.dataset import composition, energy_volume, force_histogram
 from labkit.plots.parity import parity
 from tests.datasets.samples import mixed, rattled
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 def drawn(ax):

@@ -1,4 +1,4 @@
-"""Which panel shows a run: trainings, campaigns, attacks, bands, screenings and explorations have their own.
+"""Which panel shows a run: trainings, campaigns, attacks, bands, screenings, explorations, phonons have their own.
 
 Atoms and curves show everything else.
 """
@@ -23,6 +23,8 @@ from .exploration_view import ExplorationView
 from .neb_source import is_nudged_elastic_band
 from .neb_view import NebView
 from .panel import Panel
+from .phonon_source import is_phonons
+from .phonon_view import PhononView
 from .run_view import RunView
 from .screening_model import is_screening
 from .screening_table import ScreeningTable
@@ -59,6 +61,7 @@ _KINDS: tuple[tuple[Callable[[Run], bool], type[Panel]], ...] = (
     (is_batched_dynamics, ArrheniusView),
     (is_screening, ScreeningTable),
     (is_landscape_exploration, ExplorationView),
+    (is_phonons, PhononView),
 )
 
 

@@ -138,8 +138,8 @@
     const blob = new Blob([scene.pdb], { type: "text/plain" });
     const options = { ext: "pdb", defaultRepresentation: false, inferBonds: "none", name: "atoms" };
     const loaded = await stage.loadFile(blob, options);
+    if (old) { stage.removeComponent(old); } // also where a later scene has overtaken this one: it has not seen `old`
     if (state.id !== scene.id) { stage.removeComponent(loaded); return; }
-    if (old) { stage.removeComponent(old); }
     state.atoms = loaded;
     if (scene.tints && scene.tints.length === loaded.structure.atomCount) { tint(loaded, scene.tints); }
     dress(scene.style);

@@ -1,0 +1,97 @@
+"""Temperatures at which three phases are in equilibrium: eutectics, peritectics and their kin.
+
+The one idea: within a bracket of half a kelvin the height of the third phase over the tie-line of the other two
+is a straight line in T; its zero is the invariant temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labkit.phase_diagrams.equilibrium_tangents import common_tangent, minimum_of
+from labkit.phase_diagrams.phases_base import Phase
+
+if TYPE_CHECKING:
+    from labkit.phase_diagrams.equilibrium import Equilibrium, TieLine
+
+#: How often the temperature of an invariant may be looked for further away.
+SECANTS = 8
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """Three phases in equilibrium at one temperature, from low x to high.
+
+    kind: "eutectic" if the middle phase is stable above only (it decomposes on cooling), "peritectic" if below only
+    (it forms on cooling); the same words are used whether one of them is liquid or not.
+    """
+
+    temperature_K: float
+    phases: tuple[str, str, str]
+    compositions: tuple[float, float, float]
+    kind: str
+
+
+def invariants(rows: Sequence[Equilibrium], closing_K: float) -> list[Invariant]:
+    """Return the invariants between neighbouring rows that are at most `closing_K` apart, rising in temperature."""
+    found = []
+    for below, above in pairwise(rows):
+        if above.temperature_K - below.temperature_K > 1.01 * closing_K:
+            continue
+        for with_it, without, kind in ((above, below, "eutectic"), (below, above, "peritectic")):
+            ties = with_it.tie_lines
+            for one, two in pairwise(ties):
+                if any(_joins(three, one, two) for three in without.tie_lines):
+                    solved = _solved(with_it.phases, one, two, below.temperature_K, above.temperature_K, kind)
+                    found += [solved] if solved else []
+    return found
+
+
+def _joins(tie: TieLine, one: TieLine, two: TieLine) -> bool:
+    """Whether a tie-line spans the field between two others of the neighbouring row."""
+    same = (tie.phase1, tie.phase2) == (one.phase1, two.phase2)
+    return same and abs(tie.x1 - one.x1) < 0.02 and abs(tie.x2 - two.x2) < 0.02 and tie.x1 < two.x1 and tie.x2 > one.x2
+
+
+def _solved(
+    phases: Sequence[Phase], one: TieLine, two: TieLine, low_K: float, high_K: float, kind: str
+) -> Invariant | None:
+    by_name = {phase.name: phase for phase in phases}
+    three = by_name[one.phase1], by_name[one.phase2], by_name[two.phase2]
+    x, T = (one.x1, 0.5 * (one.x2 + two.x1), two.x2), np.array([low_K, high_K])
+    # A phase thinner than the grid is seen a little late: then the zero lies beside the bracket, and one looks there.
+    for _ in range(SECANTS):
+        at, height = _height(three, T, x)
+        if not np.isfinite(height).all() or height[0] == height[1]:
+            return None
+        root = T[0] + height[0] * (T[1] - T[0]) / (height[0] - height[1])
+        part = (root - T[0]) / (T[1] - T[0])
+        x = tuple(float(ends[0] + part * (ends[1] - ends[0])) for ends in at)
+        if -0.01 <= part <= 1.01:
+            break
+        T = np.clip(root + 0.5 * np.array([low_K - high_K, high_K - low_K]), 0.0, None)
+    else:
+        return None
+    return Invariant(float(root), tuple(phase.name for phase in three), x, kind)
+
+
+def _height(
+    three: tuple[Phase, Phase, Phase], T: np.ndarray, x: tuple[float, ...]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Compositions at two temperatures, starting from `x`, and how far the middle phase lies above the tie-line."""
+    first, middle, last = three
+    x = [np.clip(np.full(2, one), *phase.compositions) for one, phase in zip(x, three, strict=True)]
+    brackets = [
+        np.stack([np.clip(at - 0.05, *phase.compositions), np.clip(at + 0.05, *phase.compositions)], axis=1)
+        for at, phase in zip(x, three, strict=True)
+    ]
+    x1, x3, _ = common_tangent(first, last, T, (x[0], x[2]), (brackets[0], brackets[2]))
+    f1 = first.free_energy(x1, T)
+    slope = (last.free_energy(x3, T) - f1) / (x3 - x1)
+    x2 = minimum_of(middle, T, slope, x[1], brackets[1])
+    return [x1, x2, x3], middle.free_energy(x2, T) - f1 - slope * (x2 - x1)
