@@ -22,7 +22,7 @@ app: $(VENV)/ready-lab ## set up, then the same laboratory as a web page (Voila)
 test: $(VENV)/ready-test ## set up, then all tests, notebooks and browser tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@# Two lanes: beside the browser tests the slow ones at low priority, then all others and the notebooks.
+	@# Two lanes: beside the browser tests all others at low priority, then the notebooks.
 	$(BIN)/python tests/run_all.py
 
 dft: $(VENV)/created ## compile GPAW (density-functional theory for crystals) into .venv/dft; Debian packages by apt

@@ -1,7 +1,8 @@
 """Runs all tests and notebooks in two lanes, one for each core.
 
-The browser tests leave half of a machine idle, but want an answer at once when they ask: what runs beside them does so
-politely (`nice`). The first lane goes on with the ordinary tests, the second with the notebooks, until nothing is left.
+The browser tests leave half of a machine idle, but want an answer at once when they ask: all other tests run beside
+them politely (`nice`). Notebooks come last, two at a time: their kernels are sessions of their own, which `nice` cannot
+hold back on Linux.
 """
 
 import queue
@@ -16,8 +17,6 @@ TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "notebooks"))
 import run_nbval  # noqa: E402 - a script beside this one, not a package
 
-#: Folders that take about half of the time of all tests without a browser.
-SLOW = ("active_learning", "references", "screening", "training")
 PYTEST = [sys.executable, "-m", "pytest", "--durations=15"]
 #: A tenth of the share of the browser tests, and all that they leave.
 POLITE = ["nice", "-n", "10"]
@@ -30,9 +29,7 @@ def run_tests(*arguments: str, polite: bool = False) -> int:
 
 def main() -> int:
     """Return 1 when anything failed, were it by a signal."""
-    slow = [f"tests/{name}" for name in SLOW]
-    others = ["tests", "--ignore=tests/browser", *(f"--ignore={one}" for one in slow)]
-    over, failed, stopped = threading.Event(), threading.Event(), threading.Event()
+    failed, stopped = threading.Event(), threading.Event()
     notebooks: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for one in run_nbval.NOTEBOOKS:
         notebooks.put(one)
@@ -51,16 +48,14 @@ def main() -> int:
                 notebook = notebooks.get_nowait()
             except queue.Empty:
                 return
-            judged(lambda one=notebook: run_nbval.check(one, before=[] if over.is_set() else POLITE))
+            judged(lambda one=notebook: run_nbval.check(one))
 
     def first() -> None:
         judged(lambda: run_tests("tests/browser"))
-        over.set()
-        judged(lambda: run_tests(*others))
         rest()
 
     def second() -> None:
-        judged(lambda: run_tests(*slow, polite=True))
+        judged(lambda: run_tests("tests", "--ignore=tests/browser", polite=True))
         rest()
 
     lanes = [threading.Thread(target=lane) for lane in (first, second)]

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,15 +20,12 @@ NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
-def check(notebook: Path, before: Sequence[str] = ()) -> int:
-    """Run one notebook, print one line or what went wrong, return pytest's exit status.
-
-    before: what the command begins with, `nice` say.
-    """
+def check(notebook: Path) -> int:
+    """Run one notebook, print one line or what went wrong, return pytest's exit status."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="labkit-notebooks-") as folder:
         environment = {**os.environ, "LABKIT_RUNS": folder, "OMP_NUM_THREADS": "1"}
-        command = [*before, *PYTEST, "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
+        command = [*PYTEST, "--nbval-lax", "--nbval-cell-timeout=180", "-p", "no:cacheprovider"]
         # The notebooks' kernels warn of their own accord (ipykernel over TCP): warnings are errors in tests/, not here.
         command += ["-W", "default", "--durations=3", str(notebook)]
         try:
