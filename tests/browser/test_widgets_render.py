@@ -166,6 +166,8 @@ def test_atoms_are_there_again_after_the_page_is_reloaded(page):
     assert page.errors == []
     page.page.reload()
     page.wait_idle()
+    # ipywidgets asks for all 1,500 models of this page at once, and one by one if no answer has come after 4 s.
+    page.page.locator(".jp-Cell[data-windowed-list-index='1'] .lk-root").first.wait_for(timeout=90_000)
     canvas = output(page, "atoms").locator(".labkit-ngl[data-frames]").first
     canvas.wait_for()
     time.sleep(1)
