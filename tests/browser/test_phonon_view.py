@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .cells import happens
+from .cells import happens, shown
 
 SPRINGS = (Path(__file__).resolve().parents[1] / "widgets" / "phonon_tasks.py").read_text(encoding="utf-8")
 SETUP = f"""
@@ -56,9 +56,7 @@ def page(lab):
 
 @pytest.fixture
 def area(page):
-    area = page.page.locator(".jp-Cell[data-windowed-list-index='1'] .jp-Cell-outputWrapper")
-    area.locator(".lk-root").first.wait_for()
-    return area
+    return shown(page, 1)
 
 
 def test_bands_states_and_the_softest_mode_are_drawn(page, area):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from .cells import happens
+from .cells import happens, shown
 
 SETUP = """
 import warnings; warnings.simplefilter("error")
@@ -62,9 +62,7 @@ def page(lab):
 
 @pytest.fixture
 def area(page):
-    area = page.page.locator(".jp-Cell[data-windowed-list-index='1'] .jp-Cell-outputWrapper")
-    area.locator(".lk-root").first.wait_for()
-    return area
+    return shown(page, 1)
 
 
 def figure(area, number):
