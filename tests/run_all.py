@@ -20,6 +20,8 @@ import run_nbval  # noqa: E402 - a script beside this one, not a package
 PYTEST = [sys.executable, "-m", "pytest", "--durations=15"]
 #: A tenth of the share of the browser tests, and all that they leave.
 POLITE = ["nice", "-n", "10"]
+#: Tests that send signals to runs which have just begun: not while something else goes first.
+PROMPT = ("tests/cli", "tests/runs")
 
 
 def run_tests(*arguments: str, polite: bool = False) -> int:
@@ -52,10 +54,12 @@ def main() -> int:
 
     def first() -> None:
         judged(lambda: run_tests("tests/browser"))
+        judged(lambda: run_tests(*PROMPT))
         rest()
 
     def second() -> None:
-        judged(lambda: run_tests("tests", "--ignore=tests/browser", polite=True))
+        others = [f"--ignore={one}" for one in ("tests/browser", *PROMPT)]
+        judged(lambda: run_tests("tests", *others, polite=True))
         rest()
 
     lanes = [threading.Thread(target=lane) for lane in (first, second)]
