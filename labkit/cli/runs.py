@@ -13,6 +13,8 @@ from typing import NoReturn
 from labkit.runs import FINAL, STATES, Run, Store, load_task
 from labkit.runs.progress import clock, describe
 
+#: A command that cancels stays until the run is over: what ends a worker that does not react leaves with the command.
+CANCEL_WAIT_S = 10.0
 EXIT = {"finished": 0, "failed": 1, "interrupted": 1, "cancelled": 130}
 
 
@@ -93,7 +95,7 @@ def cancel_runs(arguments: argparse.Namespace) -> int:
     """Cancel the named runs; 1 when one of them still works afterwards."""
     stopped = True
     for name in arguments.run:
-        run = Store(arguments.store).get(name).cancel()
+        run = Store(arguments.store).get(name).cancel(CANCEL_WAIT_S)
         print(f"{run.id} {run.state}")
         stopped &= not run.status().active
     return 0 if stopped else 1
@@ -130,7 +132,7 @@ def _stay(start: Callable[[], Run]) -> int:
     except KeyboardInterrupt:
         if run is None:
             return EXIT["cancelled"]
-        run.cancel()
+        run.cancel(CANCEL_WAIT_S)
     finally:
         signal.signal(signal.SIGTERM, before)
     status = run.status()

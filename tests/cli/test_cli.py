@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,16 @@ def test_ctrl_c_and_termination_cancel_the_run(store, tmp_path, signal_number):
     assert Store().get(Path(folder).name).state == "cancelled"
     assert "labkit runs resume" in err
     assert out == ""
+
+
+def test_a_worker_that_hangs_is_ended_before_the_command_leaves(store, monkeypatch):
+    run = Sleepy(seconds=60).launch(store=store)
+    while run.state != "running":
+        time.sleep(0.05)
+    os.kill(run.json("status")["pid"], signal.SIGSTOP)
+    monkeypatch.setattr("labkit.runs.run.KILL_AFTER_S", 3.0)  # a busy machine
+    assert main(["runs", "cancel", run.id]) == 0
+    assert run.state == "cancelled"
 
 
 def test_runs_are_listed_shown_cancelled_resumed_and_deleted(store, capsys):
