@@ -18,8 +18,8 @@ sys.path.insert(0, str(TESTS / "notebooks"))
 import run_nbval  # noqa: E402 - a script beside this one, not a package
 
 PYTEST = [sys.executable, "-m", "pytest", "--durations=15"]
-#: A tenth of the share of the browser tests, and all that they leave.
-POLITE = ["nice", "-n", "10"]
+#: A third of the share of the browser tests, and all that they leave.
+POLITE = ["nice", "-n", "5"]
 #: Tests that send signals to runs which have just begun: not while something else goes first.
 PROMPT = ("tests/cli", "tests/runs")
 

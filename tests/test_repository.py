@@ -58,6 +58,13 @@ def test_import_labkit_is_quick_and_brings_neither_torch_nor_a_notebook_library(
 def test_what_a_notebook_imports_to_launch_does_not_load_torch(module):
     loaded = _python(f"import {module}, sys; print(*sys.modules)").split()
     assert not {"torch", *NOTEBOOK_LIBRARIES} & set(loaded)
+    assert not {"scipy.stats", "scipy.signal"} & set(loaded)  # half a second of every notebook's first cell
+
+
+def test_plotly_does_not_bring_a_grammar_that_is_compiled_for_a_second_at_import():
+    loaded = _python("import plotly.graph_objects as go, sys; go.FigureWidget; print(*sys.modules)").split()
+    assert "jsonschema" in loaded
+    assert "rfc3987_syntax" not in loaded
 
 
 def _imports(path: Path) -> set[str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import signal
 
 from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_velocities import response
@@ -126,6 +125,8 @@ def coherence(
     total = sum(counts)
     if not len(first) or not len(second):
         raise ValueError("a group has no modes; name at least one of the first and one of the second.")
+    from scipy import signal
+
     if total < 3:
         raise ValueError(f"{total} segments make every coherence near 1; take a coarser resolution_THz or run longer.")
     rows, columns = ([pieces[0].place(mode) for mode in modes] for modes in (first, second))

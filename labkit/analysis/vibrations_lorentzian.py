@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from labkit.analysis.vibrations_first_look import Blocks, find_line, first_look
 from labkit.analysis.vibrations_lineshape import SHAPES, WINDOWS, LineModel
@@ -149,6 +148,8 @@ def fit_line(
     the highest peak. A doubtful line says why in `warning`. Raises ValueError for options out of range or too few
     frames and NotConverged where no line fits.
     """
+    from scipy.special import stdtrit
+
     pieces = together(projected)
     if shape not in SHAPES or window not in WINDOWS:
         raise ValueError(f"shape={shape!r} and window={window!r}; use one of {SHAPES} and of {WINDOWS}.")
@@ -191,7 +192,7 @@ def fit_line(
     spread = again[fine].std(axis=0, ddof=1) * np.sqrt(len(powers) / (len(powers) - 1))
     # A dozen blocks may agree by chance: no error bar is smaller than what the likelihood itself knows.
     spread = np.maximum(spread, likelihood_errors(model, best, len(powers), ground=background))
-    factor = float(stats.t.ppf(0.5 + confidence / 2, len(powers) - 1))
+    factor = float(stdtrit(len(powers) - 1, 0.5 + confidence / 2))  # Student's t
     width = float(np.exp(best[2]))
     low, high = (width * float(np.exp(sign * factor * spread[2])) - friction_per_ps for sign in (-1, 1))
     return ModeLine(
