@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import signal
 
+from labkit.analysis.vibrations_aliasing import folded_warning
 from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_velocities import response
 from labkit.analysis.vibrations_welch import overlap_correlation, segment_length, segment_starts
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Coherence:
     """frequencies_THz (F,); values (A, B, F): |S_ab|²/(S_aa S_bb); first_power (A, F), second_power (B, F): spectral
     densities in eV/THz; first, second: numbers of the modes; zero_level: what modes without coupling show, 1/n of
-    independent segments.
+    independent segments; warning: of modes too fast for the frame interval, or "".
     """
 
     frequencies_THz: np.ndarray
@@ -38,6 +38,7 @@ class Coherence:
     n_segments: int
     zero_level: float
     segment_ps: float
+    warning: str = ""
 
     def level(self, probability: float = 0.95) -> float:
         """What uncoupled modes stay below with this probability at one frequency, 1 - (1 - p)^(1/(n - 1)), n the
@@ -126,11 +127,14 @@ def coherence(
     total = sum(counts)
     if not len(first) or not len(second):
         raise ValueError("a group has no modes; name at least one of the first and one of the second.")
+    from scipy import signal
+
     if total < 3:
         raise ValueError(f"{total} segments make every coherence near 1; take a coarser resolution_THz or run longer.")
     rows, columns = ([pieces[0].place(mode) for mode in modes] for modes in (first, second))
     options = {"fs": 1e3 / interval, "window": window, "nperseg": length, "noverlap": length - max(1, length // 2)}
     options |= {"detrend": False}
+    named = np.array([*first, *second], int)
     own, other, cross = 0.0, 0.0, 0.0
     for piece, count in zip(pieces, counts, strict=True):
         x, y = piece.values[:, rows].T, piece.values[:, columns].T
@@ -155,6 +159,7 @@ def coherence(
         n_segments=total,
         zero_level=float(1 / effective),
         segment_ps=length * interval * 1e-3,
+        warning=folded_warning(named, pieces[0].harmonic_THz[rows + columns], interval),
     )
 
 

@@ -1,12 +1,11 @@
 """Welch's averaged periodogram, cut into the pieces that all vibrational spectra share.
 
-Lengths of segments, their power with what finite differences damp divided out, and the signs of too coarse a sampling.
+Lengths of segments, and their power with what finite differences damp divided out.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import signal
 
 from labkit.analysis.vibrations_velocities import response
 
@@ -45,6 +44,8 @@ def power_density(
     """(frequencies (F,) THz, one-sided power density (F, ...) per THz) of a segment (L, ...); its integral is the mean
     square, weighted with the window's square. `differences`: see `response`.
     """
+    from scipy import signal
+
     if padding < 1:
         raise ValueError(f"padding={padding} must be at least 1: the length of the padded segment over its own.")
     frequencies, power = signal.periodogram(
@@ -55,9 +56,15 @@ def power_density(
     return frequencies, power
 
 
+def _window(name: str, length: int) -> np.ndarray:
+    from scipy import signal
+
+    return signal.get_window(name, length)
+
+
 def noise_bandwidth_THz(length: int, interval_fs: float, window: str) -> float:
     """Equivalent noise bandwidth of a window of `length` frames, sum w² / [(sum w)² Δ]: 1.5/length for Hann."""
-    w = signal.get_window(window, length)
+    w = _window(window, length)
     return float((w**2).sum() / (w.sum() ** 2 * interval_fs * 1e-3))
 
 
@@ -65,16 +72,5 @@ def overlap_correlation(length: int, window: str) -> float:
     """Correlation of the power in two segments that overlap by half, [sum w(t) w(t + L/2)/sum w²]²: 1/36 for Hann
     (Welch, IEEE Trans. Audio 15 (1967) 70).
     """
-    w, shift = signal.get_window(window, length), max(1, length // 2)
+    w, shift = _window(window, length), max(1, length // 2)
     return float(((w[shift:] * w[:-shift]).sum() / (w**2).sum()) ** 2)
-
-
-def aliasing_warning(frequencies_THz: np.ndarray, power: np.ndarray) -> str:
-    """A sentence where more than 1 % of the power lies in the last tenth of the band; "" elsewhere."""
-    share = power[frequencies_THz > 0.9 * frequencies_THz[-1]].sum() / power.sum()
-    if share < 0.01:
-        return ""
-    return (
-        f"{100 * share:.0f} % of the power lies above {0.9 * frequencies_THz[-1]:.3g} THz, at the end of what this "
-        "frame interval resolves: faster vibrations appear at wrong frequencies. Write frames more often."
-    )
