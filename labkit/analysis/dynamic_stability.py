@@ -150,6 +150,18 @@ def rms_A(displacements_A: np.ndarray, atoms: np.ndarray | None = None) -> float
     return float(np.sqrt((counted**2).sum(axis=1).mean()))
 
 
+def left_places(mean_displacements_A: np.ndarray, ideal: Atoms, distorted: Atoms | None = None) -> np.ndarray:
+    """Return a mask (n,) of the atoms whose mean displacement (n, 3) is more than half the way to their neighbour.
+
+    They have hopped, diffused or melted away, and what they are displaced by says nothing about a distortion; unless
+    the distorted structure itself takes an atom as far (within a fifth).
+    """
+    apart = ideal.get_all_distances(mic=True)
+    np.fill_diagonal(apart, np.inf)
+    reach = 0.0 if distorted is None else np.linalg.norm(displacements([distorted], ideal)[0], axis=1).max()
+    return np.linalg.norm(mean_displacements_A, axis=1) > np.maximum(apart.min(axis=1) / 2, 1.2 * reach)
+
+
 def _reference(distorted: Atoms | float | None, ideal: Atoms, align: Align, counted: np.ndarray) -> float | None:
     if distorted is None:
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labkit.analysis.luminescence_displacement import displacement, forces_of
+from labkit.analysis.luminescence_displacement import displacement, forces_of, turned_onto
 from labkit.analysis.luminescence_modes import HBAR2, NormalModes
 from labkit.errors import InvalidStructure
 
@@ -124,10 +124,12 @@ def huang_rhys(
 
     Atoms are taken to their nearest image and the motion of the whole is removed first; the masses are those of
     `modes`. Modes with |E| < `acoustic_meV` are left out; a mode that is imaginary beyond that is refused, or left out
-    with `imaginary="drop"`. Raises InvalidStructure for geometries that do not belong together (see `displacement`).
+    with `imaginary="drop"`. Raises InvalidStructure for geometries that do not belong together (see `displacement`) or
+    not to the modes (see `turned_onto`).
     """
     masses = modes.atoms.get_masses()
     moved = displacement(ground, excited, masses=masses, max_displacement_A=max_displacement_A)
+    moved = turned_onto(moved, ground, modes.atoms, masses, max_displacement_A)
     weighted = np.sqrt(masses)[:, None] * moved
     q = np.einsum("kai,ai->k", modes.vectors, weighted)
     return _result(modes, q, acoustic_meV, imaginary, name, np.sqrt((weighted**2).sum()), np.sqrt((moved**2).sum()))

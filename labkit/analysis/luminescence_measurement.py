@@ -45,9 +45,10 @@ class MeasuredSpectrum:
 def read_spectrum(text: str, unit: str = "auto") -> MeasuredSpectrum:
     """Return the spectrum that `text` holds: two numbers a line, between them blanks, a tab, a comma or a semicolon.
 
-    A head line and lines that begin with #, % or ! are skipped, and a decimal comma is understood where a semicolon or
-    tab parts the columns. `unit` is "eV", "nm" or "auto": numbers below 20 are eV, above 100 nm. Intensities per
-    wavelength become intensities per energy, I(E) = I(λ) λ²/hc. Raises UnreadableSpectrum naming the line.
+    A head line and lines that begin with #, % or ! are skipped, and a decimal comma is understood where a semicolon,
+    tab or blank parts the columns ("637,2 0,5"). `unit` is "eV", "nm" or "auto": numbers below 20 are eV, above 100 nm.
+    Intensities per wavelength become intensities per energy, I(E) = I(λ) λ²/hc. Raises UnreadableSpectrum naming the
+    line.
     """
     if unit not in UNITS:
         raise ValueError(f"unit={unit!r} is unknown; use {', '.join(UNITS)}.")
@@ -104,4 +105,8 @@ def _columns(line: str) -> list[str]:
     for mark in (";", "\t"):
         if mark in line:
             return [word.strip().replace(",", ".") for word in line.split(mark) if word.strip()]
+    words = line.split()
+    # "637,2 0,5" has decimal commas; "637.2,0.5", "637, 5" and "637,5" have commas between the columns.
+    if len(words) > 1 and "." not in line and any("," in word.rstrip(",") for word in words):
+        return [word.replace(",", ".") for word in words]
     return line.replace(",", " ").split()

@@ -14,9 +14,9 @@ import numpy as np
 from ase import units
 from scipy import fft
 
+from labkit.analysis.vibrations_aliasing import edge_warning, force_warning
 from labkit.analysis.vibrations_velocities import Velocities, by_element, velocities
 from labkit.analysis.vibrations_welch import (
-    aliasing_warning,
     noise_bandwidth_THz,
     overlap_correlation,
     power_density,
@@ -79,8 +79,10 @@ def velocity_autocorrelation(
 
     By FFT with zero padding, each lag divided by its number of origins. `max_lag_fs`: by itself half of the
     trajectory; `groups` as in `vdos`. Differences of positions are taken as they are. Raises ValueError for
-    velocities that are all zero.
+    velocities that are all zero or a lag that is not positive.
     """
+    if max_lag_fs is not None and not max_lag_fs > 0:
+        raise ValueError(f"max_lag_fs={max_lag_fs} must be positive: the longest lag of the correlation in fs.")
     chosen, moving = _groups(velocities, groups), velocities.without_drift()
     n_frames = len(moving.values)
     interval = moving.frame_interval_fs
@@ -114,40 +116,49 @@ def vdos(
     """Return D(ν) = N_f sum_i m_i |v_i(ν)|² / sum_i m_i <v_i²>, averaged over segments that overlap by half (Welch).
 
     Several trajectories of the same atoms count together. The centre of mass is at rest: N_f = 3n - 3, or what
-    `Velocities.removed` says. `resolution_THz`: 1/length of a segment, by itself such that a trajectory gives 8;
-    `window`: of scipy.signal; `padding`: zeros fill a segment to this many times its length; `groups`: name -> indices
-    or mask of atoms that share the atoms among them, by itself the elements.
+    `Velocities.removed` says, less `constrained`. `resolution_THz`: 1/length of a segment, by itself such that a
+    trajectory gives 8; `window`: of scipy.signal; `padding`: zeros fill a segment to this many times its length;
+    `groups`: name -> indices or mask of atoms that share the atoms among them, by itself the elements.
 
     Velocities that are differences of positions damp the power by [sin(πνΔ)/(πνΔ)]², which is divided out. The error
     is the scatter between trajectories where there are at least 3, else between segments: that one knows nothing of
-    what is the same in all segments, such as the energy of a mode that never relaxes. Raises ValueError for a
-    resolution that the trajectory is too short for, unlike trajectories, or velocities that are all zero.
+    what is the same in all segments, such as the energy of a mode that never relaxes. `warning` says where vibrations
+    are too fast for the frame interval, as far as forces in the frames or power at the end of the band tell. Raises
+    ValueError for a resolution that the trajectory is too short for, unlike trajectories, no degrees of freedom, or
+    velocities that are all zero.
     """
     pieces = [velocities] if isinstance(velocities, Velocities) else list(velocities)
     first = _alike(pieces)
     interval = first.frame_interval_fs
     length = segment_length(min(len(one.values) for one in pieces), interval, resolution_THz)
     chosen = _groups(first, groups)
-    powers: list[list[np.ndarray]] = []
-    for piece in pieces:
-        moving = piece.without_drift()
-        own = []
-        for start in segment_starts(len(moving.values), length):
-            each = power_density(moving.values[start : start + length], interval, window, padding, moving.differences)[
-                1
-            ]
-            each = each.sum(axis=2) * moving.masses_amu
-            own.append(np.array([each[:, atoms].sum(axis=1) for atoms in chosen.values()]))
-        powers.append(own)
     frequencies = fft.rfftfreq(length * padding, interval * 1e-3)
     step = frequencies[1]
+    powers: list[list[np.ndarray]] = []
+    warning = ""
+    for piece in pieces:
+        moving = piece.without_drift()
+        own, squares = [], 0.0
+        for start in segment_starts(len(moving.values), length):
+            segment = moving.values[start : start + length]
+            each = power_density(segment, interval, window, padding, moving.differences)[1]
+            each = each.sum(axis=2) * moving.masses_amu
+            squares = squares + (2 * np.pi * frequencies) ** 2 @ each * step
+            own.append(np.array([each[:, atoms].sum(axis=1) for atoms in chosen.values()]))
+        powers.append(own)
+        warning = warning or force_warning(moving, squares / len(own))
     segments = np.array([one for own in powers for one in own])
     samples = np.array([np.mean(own, axis=0) for own in powers]) if len(pieces) >= 3 else segments
     mean = segments.mean(axis=0)
     integral = float(mean.sum() * step)
     if not integral > 0:
         raise ValueError("all velocities are zero: nothing vibrates. Start the dynamics at a temperature above zero.")
-    freedom = 3 * len(first.masses_amu) - first.without_drift().removed
+    freedom = 3 * len(first.masses_amu) - first.without_drift().removed - first.constrained
+    if freedom < 1:
+        raise ValueError(
+            f"{len(first.masses_amu)} atom(s) with {first.without_drift().removed} degrees of freedom taken out and "
+            f"{first.constrained} constrained have none left to vibrate."
+        )
     scale = freedom / integral
     inflation = 1.0 if len(pieces) >= 3 else 1 + 2 * overlap_correlation(length, window)
     return VDOS(
@@ -161,7 +172,7 @@ def vdos(
         resolution_THz=noise_bandwidth_THz(length, interval, window),
         n_segments=len(segments),
         window=window,
-        warning=aliasing_warning(frequencies, mean.sum(axis=0)),
+        warning=warning or edge_warning(frequencies, mean.sum(axis=0)),
     )
 
 
@@ -177,6 +188,7 @@ def _alike(pieces: list[Velocities]) -> Velocities:
     first = pieces[0]
     for number, one in enumerate(pieces[1:], start=1):
         same = one.symbols == first.symbols and one.removed == first.removed and one.differences == first.differences
+        same = same and one.constrained == first.constrained
         if not same or not np.isclose(one.frame_interval_fs, first.frame_interval_fs):
             raise ValueError(
                 f"trajectory {number} differs from the first in atoms, interval or kind of its velocities."

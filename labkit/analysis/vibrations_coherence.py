@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labkit.analysis.vibrations_aliasing import folded_warning
 from labkit.analysis.vibrations_modes import ModeVelocities, together
 from labkit.analysis.vibrations_velocities import response
 from labkit.analysis.vibrations_welch import overlap_correlation, segment_length, segment_starts
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Coherence:
     """frequencies_THz (F,); values (A, B, F): |S_ab|²/(S_aa S_bb); first_power (A, F), second_power (B, F): spectral
     densities in eV/THz; first, second: numbers of the modes; zero_level: what modes without coupling show, 1/n of
-    independent segments.
+    independent segments; warning: of modes too fast for the frame interval, or "".
     """
 
     frequencies_THz: np.ndarray
@@ -37,6 +38,7 @@ class Coherence:
     n_segments: int
     zero_level: float
     segment_ps: float
+    warning: str = ""
 
     def level(self, probability: float = 0.95) -> float:
         """What uncoupled modes stay below with this probability at one frequency, 1 - (1 - p)^(1/(n - 1)), n the
@@ -132,6 +134,7 @@ def coherence(
     rows, columns = ([pieces[0].place(mode) for mode in modes] for modes in (first, second))
     options = {"fs": 1e3 / interval, "window": window, "nperseg": length, "noverlap": length - max(1, length // 2)}
     options |= {"detrend": False}
+    named = np.array([*first, *second], int)
     own, other, cross = 0.0, 0.0, 0.0
     for piece, count in zip(pieces, counts, strict=True):
         x, y = piece.values[:, rows].T, piece.values[:, columns].T
@@ -156,6 +159,7 @@ def coherence(
         n_segments=total,
         zero_level=float(1 / effective),
         segment_ps=length * interval * 1e-3,
+        warning=folded_warning(named, pieces[0].harmonic_THz[rows + columns], interval),
     )
 
 

@@ -21,7 +21,7 @@ class LineModel:
     "lorentzian": a = 0. "oscillator": a = Γ/2Ω, which is the velocity of x'' + Γ x' + ω0² x = noise with
     Ω² = ω0² - Γ²/4, without approximation. With ℓ(s) the window's own correlation, ℓ(0) = 1,
     S(ν) = 2 C0 L Re{(1 + i a)[G(u-) + G(u+)]} + B, G(u) = int_0^1 ℓ(s) exp(ius) ds, u± = (Ω ± 2πν + iΓ/2) L.
-    Without a window (L → inf) near the peak: S = 2 C0/Γ * 2 (Γ/2)²/[(2πν - Ω)² + (Γ/2)²] / 2, Γ the full width.
+    Without a window (L → inf) near the peak: S = 4 C0/Γ (Γ/2)²/[(2πν - Ω)² + (Γ/2)²], Γ the full width.
     Parameters (R, 4): ln C0 (eV), Ω (rad/ps), ln Γ (rad/ps), B (eV/THz).
     """
 

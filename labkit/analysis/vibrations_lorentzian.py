@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from labkit.analysis.vibrations_aliasing import folded_warning
 from labkit.analysis.vibrations_first_look import Blocks, find_line, first_look
 from labkit.analysis.vibrations_lineshape import SHAPES, WINDOWS, LineModel
 from labkit.analysis.vibrations_modes import ModeVelocities, together
@@ -146,7 +147,7 @@ def fit_line(
     Langevin's `friction_per_ps` adds to Γ and is taken off here, a global one (Bussi) adds little. The width holds
     dephasing as well as decay of the energy. `range_THz`: where to look for the line and to fit it; by itself around
     the highest peak. A doubtful line says why in `warning`. Raises ValueError for options out of range or too few
-    frames and NotConverged where no line fits.
+    frames and NotConverged where no line fits or the harmonic frequency is beyond what the frame interval resolves.
     """
     from scipy.special import stdtrit
 
@@ -163,6 +164,9 @@ def fit_line(
     series = [np.asarray(one.values[:, one.place(mode)]) for one in pieces]
     if np.mean(series[0] ** 2) <= _AT_REST * max(1e-4, np.mean(pieces[0].values ** 2)):
         raise NotConverged(f"mode {mode} does not move: it is a translation or rotation, or its motion was taken out.")
+    beyond = folded_warning(np.array([mode]), pieces[0].harmonic_THz[[place]], pieces[0].frame_interval_fs)
+    if beyond:
+        raise NotConverged(beyond)
     shortest, everything = min(map(len, series)), sum(map(len, series))
     length = min(shortest, everything // _FIRST_BLOCKS)
     if block_ps is not None:

@@ -7,25 +7,38 @@ series of its projected velocity, which is a harmonic oscillation only as long a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase import Atoms, units
+from ase import units
 from scipy import fft
 
 from labkit.analysis.luminescence_modes import NormalModes
-from labkit.analysis.vibrations_linear import axis_of, carried
+from labkit.analysis.vibrations_aliasing import edge_warning, folded, folded_warning
+from labkit.analysis.vibrations_eckart import eckart_frame
 from labkit.analysis.vibrations_welch import noise_bandwidth_THz, power_density, segment_length, segment_starts
 from labkit.errors import InvalidStructure
 
 if TYPE_CHECKING:
     from labkit.analysis.vibrations_velocities import Velocities
 
+__all__ = [
+    "MEV_PER_THZ",
+    "Equipartition",
+    "ModeSpectra",
+    "ModeVelocities",
+    "eckart_frame",
+    "equipartition",
+    "mode_spectra",
+    "project",
+    "together",
+]
+
 #: Photon or phonon energy of 1 THz in meV, h of CODATA 2018.
 MEV_PER_THZ = 4.135667696
-#: Root mean square displacement over radius of gyration beyond which a molecule is no longer its reference, turned.
-_LARGEST_CHANGE = 0.5
+#: Part of the hottest mode's mean square below which a mode is at rest.
+_AT_REST = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +68,8 @@ class ModeVelocities:
 @dataclass(frozen=True, eq=False)
 class ModeSpectra:
     """frequencies_THz (F,); power (K, F) in eV/THz: one-sided spectral density of dQ_k/dt, whose integral is <Qdot²>;
-    indices (K,): which modes; resolution_THz: equivalent noise bandwidth.
+    indices (K,): which modes; resolution_THz: equivalent noise bandwidth; warning: of modes too fast for the frame
+    interval, or "".
     """
 
     frequencies_THz: np.ndarray
@@ -63,6 +77,7 @@ class ModeSpectra:
     indices: np.ndarray
     resolution_THz: float
     n_segments: int
+    warning: str = ""
 
     def peak_THz(self) -> np.ndarray:
         """Frequency of the highest bin of each mode, (K,)."""
@@ -71,16 +86,21 @@ class ModeSpectra:
 
 @dataclass(frozen=True, eq=False)
 class Equipartition:
-    """temperatures_K (K,): <Qdot_k²>/k of each mode; errors_K (K,): standard errors from blocks of time; mean_K."""
+    """temperatures_K (K,): <Qdot_k²>/k of each mode; errors_K (K,): standard errors from blocks of time; mean_K;
+    warning: of modes whose temperature means nothing, or "".
+    """
 
     temperatures_K: np.ndarray
     errors_K: np.ndarray
     indices: np.ndarray
+    warning: str = ""
 
     @property
     def mean_K(self) -> float:
-        """Mean temperature of the modes."""
-        return float(self.temperatures_K.mean())
+        """Mean temperature of the modes that move: translations and rotations that were taken out do not count."""
+        known = np.nan_to_num(self.temperatures_K)
+        moving = known > _AT_REST * known.max(initial=0.0)
+        return float(known[moving].mean()) if moving.any() else 0.0
 
 
 def project(
@@ -148,7 +168,8 @@ def mode_spectra(
 ) -> ModeSpectra:
     """Return S_k(ν), the power of dQ_k/dt for each mode, averaged over half overlapping segments (Welch).
 
-    Options as in `vibrations.vdos`; its ValueErrors.
+    Options as in `vibrations.vdos`; its ValueErrors. `warning` says where a mode is faster than the frames resolve, by
+    its harmonic frequency or, where that is unknown, by power at the end of the band.
     """
     interval = projected.frame_interval_fs
     length = segment_length(len(projected.values), interval, resolution_THz)
@@ -157,12 +178,17 @@ def mode_spectra(
     for start in starts:
         segment = projected.values[start : start + length]
         power += power_density(segment, interval, window, padding, projected.differences)[1]
+    frequencies = fft.rfftfreq(length * padding, interval * 1e-3)
+    warning = folded_warning(projected.indices, projected.harmonic_THz, interval)
+    if not warning and np.isnan(projected.harmonic_THz).any():
+        warning = edge_warning(frequencies, power.sum(axis=1))
     return ModeSpectra(
-        frequencies_THz=fft.rfftfreq(length * padding, interval * 1e-3),
+        frequencies_THz=frequencies,
         power=power.T / len(starts),
         indices=projected.indices,
         resolution_THz=noise_bandwidth_THz(length, interval, window),
         n_segments=len(starts),
+        warning=warning,
     )
 
 
@@ -170,7 +196,9 @@ def equipartition(projected: ModeVelocities, *, blocks: int = 10) -> Equipartiti
     """Return the temperature of each mode, <Qdot_k²>/k, with the standard error from `blocks` equal blocks of time.
 
     All are alike in equilibrium; a mode that is colder or hotter by many errors has not exchanged its energy yet. An
-    error needs blocks longer than that exchange takes. Raises ValueError for fewer than 2 blocks or 4 frames in each.
+    error needs blocks longer than that exchange takes. Differences of positions keep next to nothing of a mode faster
+    than the frames resolve: its temperature is NaN, and `warning` says so. Raises ValueError for fewer than 2 blocks or
+    4 frames in each.
     """
     length = len(projected.values) // max(blocks, 1)
     if blocks < 2 or length < 4:
@@ -183,55 +211,9 @@ def equipartition(projected: ModeVelocities, *, blocks: int = 10) -> Equipartiti
     else:
         squares = (pieces**2).mean(axis=1)
     squares /= units.kB
-    return Equipartition(squares.mean(axis=0), squares.std(axis=0, ddof=1) / np.sqrt(blocks), projected.indices)
-
-
-def eckart_frame(velocities: Velocities, reference: Atoms) -> Velocities:
-    """Return the velocities of a molecule in the frame that moves and turns with it, which `reference` is drawn in.
-
-    With r_i the reference and x_i = R^T (r_i(t) - centre), R is the rotation of the Eckart conditions
-    sum_i m_i r_i × x_i = 0 (C. Eckart, Phys. Rev. 47 (1935) 552), found as the best mass-weighted fit; its angular
-    velocity ω follows from their time derivative, sum_i m_i [(r_i.x_i) 1 - x_i r_i^T] ω = sum_i m_i r_i × u_i, and the
-    velocities are u_i - ω × x_i, u_i = R^T (v_i - V). Translations and rotations of the reference vanish in them to
-    rounding, so six modes are zero. Of a linear molecule it is five, and the frame is carried along without turning
-    about the axis (`vibrations_linear`). Needs `positions_A`; raises InvalidStructure without, or for another molecule
-    or shape.
-    """
-    if velocities.positions_A is None:
-        raise InvalidStructure("the turning frame needs positions; give Velocities with positions_A.")
-    if tuple(reference.symbols) != velocities.symbols and set(velocities.symbols) != {"X"}:
-        raise InvalidStructure(f"the reference {reference.symbols} is not the molecule that moved; sort atoms alike.")
-    masses = velocities.masses_amu
-    if len(reference) != len(masses) or len(masses) < 2:
-        raise InvalidStructure(
-            f"the reference has {len(reference)} atoms and {len(masses)} moved; at least 2 are needed."
-        )
-    fixed = reference.positions - np.average(reference.positions, axis=0, weights=masses)
-    spread = velocities.positions_A - np.average(velocities.positions_A, axis=1, weights=masses)[:, None]
-    drift = velocities.values - np.average(velocities.values, axis=1, weights=masses)[:, None]
-    if np.ptp(fixed, axis=0).max() == 0:
-        raise InvalidStructure("all atoms of the reference stand at one place; give the molecule at its minimum.")
-    line = axis_of(fixed)
-    if line is not None:
-        fixed = np.outer(fixed @ line, line)
-        rotation = carried(line, np.einsum("i,tib->tb", masses * (fixed @ line), spread))
-    else:
-        # Kabsch's fit for all frames at once: its condition of being best is Eckart's condition.
-        left, _, right = np.linalg.svd(np.einsum("i,ia,tib->tab", masses, fixed, spread))
-        handed = np.sign(np.linalg.det(left @ right))
-        left[:, :, 2] *= handed[:, None]
-        rotation = left @ right  # (T, 3, 3), x = rotation @ spread
-    x = np.einsum("tab,tib->tia", rotation, spread)
-    away = np.sqrt(np.einsum("i,tia->t", masses, (x - fixed) ** 2) / np.einsum("i,ia->", masses, fixed**2))
-    if away.max() > _LARGEST_CHANGE:
-        worst = int(np.argmax(away))
-        raise InvalidStructure(
-            f"frame {worst} is {100 * away[worst]:.0f} % of the molecule's size away from the reference however it is "
-            "turned: the molecule changed its shape, crosses the cell (unwrap it), or its atoms are ordered otherwise."
-        )
-    u = np.einsum("tab,tib->tia", rotation, drift)
-    matrix = np.einsum("i,ia,tia->t", masses, fixed, x)[:, None, None] * np.eye(3)
-    matrix = matrix - np.einsum("i,tia,ib->tab", masses, x, fixed)
-    turning = np.einsum("tab,tb->ta", np.linalg.pinv(matrix, rcond=1e-8), (masses[:, None] * np.cross(fixed, u)).sum(1))
-    inner = u - np.cross(turning[:, None], x)
-    return replace(velocities, values=inner, positions_A=x, removed=6 if line is None else 5)
+    warning = ""
+    if projected.differences:
+        squares[:, folded(projected.harmonic_THz, projected.frame_interval_fs)] = np.nan
+        warning = folded_warning(projected.indices, projected.harmonic_THz, projected.frame_interval_fs)
+    errors = squares.std(axis=0, ddof=1) / np.sqrt(blocks)
+    return Equipartition(squares.mean(axis=0), errors, projected.indices, warning)

@@ -1,6 +1,6 @@
 """Welch's averaged periodogram, cut into the pieces that all vibrational spectra share.
 
-Lengths of segments, their power with what finite differences damp divided out, and the signs of too coarse a sampling.
+Lengths of segments, and their power with what finite differences damp divided out.
 """
 
 from __future__ import annotations
@@ -74,14 +74,3 @@ def overlap_correlation(length: int, window: str) -> float:
     """
     w, shift = _window(window, length), max(1, length // 2)
     return float(((w[shift:] * w[:-shift]).sum() / (w**2).sum()) ** 2)
-
-
-def aliasing_warning(frequencies_THz: np.ndarray, power: np.ndarray) -> str:
-    """A sentence where more than 1 % of the power lies in the last tenth of the band; "" elsewhere."""
-    share = power[frequencies_THz > 0.9 * frequencies_THz[-1]].sum() / power.sum()
-    if share < 0.01:
-        return ""
-    return (
-        f"{100 * share:.0f} % of the power lies above {0.9 * frequencies_THz[-1]:.3g} THz, at the end of what this "
-        "frame interval resolves: faster vibrations appear at wrong frequencies. Write frames more often."
-    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.errors import InvalidTask
+from labkit.phase_diagrams.binary_congruent import Congruent, congruent_points
 from labkit.phase_diagrams.binary_fields import DiagramField, single_phase_fields, two_phase_fields
 from labkit.phase_diagrams.binary_invariants import Invariant, invariants
 from labkit.phase_diagrams.equilibrium import Equilibrium, equilibrium
@@ -46,6 +47,11 @@ class BinaryDiagram:
     def invariants(self) -> list[Invariant]:
         """Equilibria of three phases, rising in temperature."""
         return invariants(self.equilibria, self.closing_K)
+
+    @cached_property
+    def congruent(self) -> list[Congruent]:
+        """Where a phase turns into another of its own composition, rising in temperature."""
+        return congruent_points(self.equilibria, self.closing_K)
 
     @cached_property
     def two_phase(self) -> list[DiagramField]:

@@ -43,12 +43,16 @@ class DiagramField:
 
     def centre(self) -> tuple[float, float]:
         """A place for a label (x, T): the middle of the row that leaves most room to every side."""
-        width = self.high - self.low
-        span = max(float(np.ptp(self.temperatures_K)), 1e-9)
-        below = (self.temperatures_K - self.temperatures_K[0]) / span
-        room = width * (0.15 + np.minimum(below, 1 - below))
+        T, width, x = self.temperatures_K, self.high - self.low, 0.5 * (self.low + self.high)
+        span = max(float(np.ptp(T)), 1e-9)
+        # To the next row that does not hold the place: a field may widen at once, as above a miscibility gap.
+        outside = (self.low[None] > x[:, None]) | (self.high[None] < x[:, None])
+        rows = np.arange(len(T))
+        floor = np.where(outside & (rows[None] < rows[:, None]), T[None], T[0]).max(axis=1)
+        roof = np.where(outside & (rows[None] > rows[:, None]), T[None], T[-1]).min(axis=1)
+        room = width * (0.15 + np.minimum(T - floor, roof - T) / span)
         best = int(np.argmax(room)) if width.max() > 0 else len(width) // 2
-        return float(0.5 * (self.low[best] + self.high[best])), float(self.temperatures_K[best])
+        return float(x[best]), float(T[best])
 
 
 def two_phase_fields(rows: Sequence[Equilibrium], invariants: Sequence[Invariant]) -> list[DiagramField]:

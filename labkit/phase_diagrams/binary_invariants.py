@@ -1,4 +1,4 @@
-"""Temperatures at which three phases are in equilibrium: eutectics, peritectics and their kin.
+"""Temperatures at which three phases are in equilibrium: eutectics, peritectoids, monotectics and their kin.
 
 The one idea: within a bracket of half a kelvin the height of the third phase over the tie-line of the other two
 is a straight line in T; its zero is the invariant temperature.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labkit.phase_diagrams.binary_reactions import kind, written
 from labkit.phase_diagrams.equilibrium_tangents import common_tangent, minimum_of
 from labkit.phase_diagrams.phases_base import Phase
 
@@ -27,14 +28,20 @@ SECANTS = 8
 class Invariant:
     """Three phases in equilibrium at one temperature, from low x to high.
 
-    kind: "eutectic" if the middle phase is stable above only (it decomposes on cooling), "peritectic" if below only
-    (it forms on cooling); the same words are used whether one of them is liquid or not.
+    decomposes: whether the middle phase is stable above only and decomposes into the others on cooling; else it is
+    stable below only and forms from them. kind: "eutectic", "eutectoid", "peritectic", ... (`binary_reactions.kind`).
     """
 
     temperature_K: float
     phases: tuple[str, str, str]
     compositions: tuple[float, float, float]
+    decomposes: bool
     kind: str
+
+    @property
+    def reaction(self) -> str:
+        """What happens on cooling, such as "liquid → fcc + bcc"."""
+        return written(self.phases, decomposes=self.decomposes)
 
 
 def invariants(rows: Sequence[Equilibrium], closing_K: float) -> list[Invariant]:
@@ -43,11 +50,12 @@ def invariants(rows: Sequence[Equilibrium], closing_K: float) -> list[Invariant]
     for below, above in pairwise(rows):
         if above.temperature_K - below.temperature_K > 1.01 * closing_K:
             continue
-        for with_it, without, kind in ((above, below, "eutectic"), (below, above, "peritectic")):
+        for with_it, without in ((above, below), (below, above)):
             ties = with_it.tie_lines
             for one, two in pairwise(ties):
                 if any(_joins(three, one, two) for three in without.tie_lines):
-                    solved = _solved(with_it.phases, one, two, below.temperature_K, above.temperature_K, kind)
+                    kelvin = below.temperature_K, above.temperature_K
+                    solved = _solved(with_it.phases, one, two, *kelvin, decomposes=with_it is above)
                     found += [solved] if solved else []
     return found
 
@@ -59,7 +67,7 @@ def _joins(tie: TieLine, one: TieLine, two: TieLine) -> bool:
 
 
 def _solved(
-    phases: Sequence[Phase], one: TieLine, two: TieLine, low_K: float, high_K: float, kind: str
+    phases: Sequence[Phase], one: TieLine, two: TieLine, low_K: float, high_K: float, *, decomposes: bool
 ) -> Invariant | None:
     by_name = {phase.name: phase for phase in phases}
     three = by_name[one.phase1], by_name[one.phase2], by_name[two.phase2]
@@ -77,7 +85,9 @@ def _solved(
         T = np.clip(root + 0.5 * np.array([low_K - high_K, high_K - low_K]), 0.0, None)
     else:
         return None
-    return Invariant(float(root), tuple(phase.name for phase in three), x, kind)
+    return Invariant(
+        float(root), tuple(phase.name for phase in three), x, decomposes, kind(three, decomposes=decomposes)
+    )
 
 
 def _height(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.errors import InvalidTask
-from labkit.phase_diagrams.equilibrium_hull import Grid, gaps, sampled
+from labkit.phase_diagrams.equilibrium_hull import FLAT, Grid, gaps, sampled
 from labkit.phase_diagrams.equilibrium_tangents import common_tangent
 from labkit.phase_diagrams.phases_base import Phase
 
@@ -77,7 +77,7 @@ def _tangents(
     pairs: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     x = grid.x[np.stack([left, right], axis=1)]
-    f = np.empty(x.shape)
+    f = np.stack([grid.f[row, left], grid.f[row, right]], axis=1)
     exact = np.zeros(len(row), bool)
     for one, two in sorted({tuple(pair) for pair in pairs.tolist()}):
         mine = np.flatnonzero((pairs == (one, two)).all(axis=1))
@@ -89,12 +89,16 @@ def _tangents(
             for at, (low, high) in ((left[mine], phases[one].compositions), (right[mine], phases[two].compositions))
         )  # fmt: skip
         start = x[mine, 0], x[mine, 1]
-        first, second, done = common_tangent(phases[one], phases[two], T[row[mine]], start, brackets)
+        kelvin = T[row[mine]]
+        first, second, done = common_tangent(phases[one], phases[two], kelvin, start, brackets)
+        ends = np.stack([first, second], axis=1)
+        values = np.stack([phases[one].free_energy(first, kelvin), phases[two].free_energy(second, kelvin)], axis=1)
         done &= second > first
+        # No tangent where the grid lies below it: beside a kink of f there is none, and Newton ends somewhere else.
+        slope, intercept = _line(ends[done], values[done])
+        done[done] = (f[mine[done]] - slope[:, None] * x[mine[done]] - intercept[:, None] > -FLAT).all(axis=1)
         exact[mine] = done
-        x[mine[done]] = np.stack([first, second], axis=1)[done]
-        for side, index in enumerate((one, two)):
-            f[mine, side] = phases[index].free_energy(x[mine, side], T[row[mine]])
+        x[mine[done]], f[mine[done]] = ends[done], values[done]
     return x, f, exact
 
 

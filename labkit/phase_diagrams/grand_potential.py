@@ -81,8 +81,8 @@ class StabilityWindow:
         return next(one for one in reversed(self.steps) if voltage_V >= one.low_V)
 
     def driving_eV_atom(self, voltage_V: float) -> float:
-        """Grand potential of the decomposition at a voltage, for each atom of the material (eV): 0 or less where it
-        cannot lower it.
+        """Change of the grand potential by the decomposition at a voltage, for each atom of the material (eV): 0 where
+        it survives, negative where it decomposes.
         """
         step = self.at(voltage_V)
         mu = self.metal_eV - self.valence * voltage_V

@@ -10,12 +10,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from math import gcd
 
 import numpy as np
 from ase import Atoms
 from ase.formula import Formula
 
 from labkit.errors import InvalidStructure
+
+#: What is written twice its reduced formula: O2 and Li2O2 are no formula units of O and LiO.
+DOUBLE = {"H", "N", "O", "F", "Cl", "Br", "I", "HO", "LiO", "NaO", "KO", "RbO", "CsO"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +48,13 @@ class HullEntry:
 
     @cached_property
     def formula(self) -> str:
-        """The reduced formula, cations first."""
+        """The reduced formula, cations first; gases of two atoms and peroxides as one writes them (O2, Li2O2)."""
         return readable({symbol: number // self.formula_units for symbol, number in self.counts.items()})
 
     @property
     def formula_units(self) -> int:
-        """How many reduced formulas the cell holds."""
-        return int(self.atoms.symbols.formula.reduce()[1])
+        """How many of its `formula` the cell holds."""
+        return units(self.counts)
 
     @property
     def energy_eV_atom(self) -> float:
@@ -73,6 +77,13 @@ def readable(counts: Mapping[str, int]) -> str:
     """A formula in the order of Pauling's electronegativities, as one writes it: LiCoO2, FePO4."""
     ordered = sorted(counts, key=lambda symbol: (_electronegativity(symbol), symbol))
     return "".join(f"{symbol}{counts[symbol] if counts[symbol] > 1 else ''}" for symbol in ordered)
+
+
+def units(counts: Mapping[str, int]) -> int:
+    """How many formula units a composition is: of its reduced formula, or of two of those where it is in `DOUBLE`."""
+    number = gcd(*counts.values())
+    double = number % 2 == 0 and readable({symbol: one // number for symbol, one in counts.items()}) in DOUBLE
+    return number // 2 if double else number
 
 
 @cache
@@ -100,12 +111,12 @@ def one_level(entries: Sequence[HullEntry]) -> str:
 
 
 def mixture_parts(fractions: Mapping[HullEntry, float], counts: Mapping[str, float]) -> list[MixturePart]:
-    """Shares of a mixture from its atomic fractions, largest first; amounts are for the reduced formula of `counts`, or
-    for `counts` themselves when these are no whole numbers.
+    """Shares of a mixture from its atomic fractions, largest first; amounts are for one of the formula `units` of
+    `counts`, or for `counts` themselves when these are no whole numbers.
     """
     atoms = sum(counts.values())
     if all(number == round(number) for number in counts.values()):
-        atoms /= Formula.from_dict({symbol: round(number) for symbol, number in counts.items()}).reduce()[1]
+        atoms /= units({symbol: round(number) for symbol, number in counts.items()})
     parts = [
         MixturePart(entry, part, part * atoms * entry.formula_units / len(entry.atoms))
         for entry, part in fractions.items()
@@ -117,6 +128,18 @@ def mixture(parts: Sequence[MixturePart], digits: int = 3) -> str:
     """A mixture in words: "Li2S + 0.5 P2S5", amounts in formula units; names where they differ from formulas."""
     words = []
     for one in parts:
-        amount = f"{one.amount:.{digits}g}"
-        words.append(one.entry.name if amount == "1" else f"{amount} {one.entry.name}")
+        amount, name = f"{one.amount:.{digits}g}", _counted(one.entry)
+        words.append(name if amount == "1" else f"{amount} {name}")
     return " + ".join(words)
+
+
+def _counted(entry: HullEntry) -> str:
+    """The name of an entry, unless it begins with a formula of several units (P4S10, S8): the amount is of one."""
+    first, *rest = entry.name.split(" ")
+    try:
+        counts = Formula(first).count()
+    except ValueError:
+        return entry.name
+    unit = {symbol: number // entry.formula_units for symbol, number in entry.counts.items()}
+    multiple = counts != unit and counts.keys() == unit.keys() and len({counts[s] / unit[s] for s in unit}) == 1
+    return " ".join([entry.formula, *rest]) if multiple else entry.name

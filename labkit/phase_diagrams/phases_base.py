@@ -6,8 +6,9 @@ a regular solution and a sampled cluster expansion are the same thing to it.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,15 +17,28 @@ from ase.units import kB
 
 from labkit.errors import InvalidTask
 
+#: Words that make a phase a liquid unless it says otherwise. L1 and L2 are not among them: L12 is a crystal.
+LIQUIDS = {"liquid", "liq", "melt"}
+
 
 @dataclass(frozen=True)
 class Phase(ABC):
     """A phase of a binary system A-B; x is the atomic fraction of B.
 
     Free energies are in eV/atom. `shift_eV` is added to them at every x and T; `structures` are shown for the phase.
+    `liquid`: whether it is one, by which reactions are named; unless given, a phase is liquid that is called L, or has
+    the word liquid, liq or melt in its name. See `is_liquid`.
     """
 
     name: str
+    liquid: bool | None = field(default=None, kw_only=True)
+
+    @property
+    def is_liquid(self) -> bool:
+        """Whether the phase is a liquid: as given, else by its name."""
+        if self.liquid is not None:
+            return bool(self.liquid)
+        return self.name == "L" or not LIQUIDS.isdisjoint(re.findall("[a-z]+", self.name.lower()))
 
     @property
     @abstractmethod

@@ -30,15 +30,23 @@ def vibrating(
     Raises InvalidTask for a crystal with imaginary modes: it is no minimum, and has no harmonic free energy.
     """
     found = crystal.thermal(temperatures_K)
-    if found.imaginary_fraction > MOST_LEFT_OUT:
-        raise InvalidTask(
-            f"{found.imaginary_fraction:.1%} of the modes of {name} are imaginary: it is not stable, and has no "
-            "harmonic free energy. Follow the mode to a lower symmetry first."
-        )
+    _refuse_imaginary(found.imaginary_fraction, name)
     values = energy_eV + np.asarray(found.free_energy_eV) / len(crystal.atoms)
     return TabulatedEnergy(np.asarray(found.temperatures_K, float), values, name)
 
 
 def expanding(result: QuasiHarmonicResult, name: str = "this phase") -> TabulatedEnergy:
-    """Return the quasi-harmonic Gibbs free energy of a crystal in eV/atom (its static energy is in it)."""
+    """Return the quasi-harmonic Gibbs free energy of a crystal in eV/atom (its static energy is in it).
+
+    Raises InvalidTask for a crystal with imaginary modes at one of its volumes.
+    """
+    _refuse_imaginary(float(np.max(result.left_out)), name)
     return TabulatedEnergy(result.temperatures_K, np.asarray(result.gibbs_eV) / result.atoms, name)
+
+
+def _refuse_imaginary(fraction: float, name: str) -> None:
+    if fraction > MOST_LEFT_OUT:
+        raise InvalidTask(
+            f"{fraction:.1%} of the modes of {name} are imaginary: it is not stable, and has no "
+            "harmonic free energy. Follow the mode to a lower symmetry first."
+        )

@@ -106,8 +106,9 @@ class Voltages:
 
     @property
     def volume_change(self) -> float:
-        """Relative change of the volume when the richest state is emptied."""
-        return float(self.volumes_A3[0] / self.volumes_A3[-1] - 1)
+        """Relative change of the volume when the richest state is emptied, each the lowest of its content."""
+        poorest, richest = self.volumes_A3[self.hull[[0, -1]]]
+        return float(poorest / richest - 1)
 
     @property
     def formation_eV(self) -> np.ndarray:

@@ -55,6 +55,11 @@ class TwoSublattices(Phase):
         """From empty to full."""
         return (0.0, 1.0)
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Empty and full, and one sublattice full and the other empty: an order that cold makes a kink of F there."""
+        return tuple(sorted({0.0, self.share, 1 - self.share, 1.0}))
+
     def occupations(self, x: Any, temperature_K: Any) -> tuple[np.ndarray, np.ndarray]:
         """Filled parts y_1, y_2 of both sublattices at the content x, those of the lowest free energy."""
         x, T = np.broadcast_arrays(np.clip(np.asarray(x, dtype=float), 0, 1), np.asarray(temperature_K, dtype=float))
@@ -98,7 +103,7 @@ class TwoSublattices(Phase):
         a = one * (mixing_curvature(y1, T) + z * self.within_V * one)
         b = two * (mixing_curvature(y2, T) + z * self.within_V * two)
         c = z * self.between_V * one * two
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             # Divided by a b, for one of them is infinite where a sublattice is full.
             return (1 - c * c / (a * b)) / (two * two / b - 2 * c * one * two / (a * b) + one * one / a)
 

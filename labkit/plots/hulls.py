@@ -76,7 +76,7 @@ def ternary_hull(hull: Hull, ax: Axes | None = None, *, named_eV_atom: float = N
     stable = table["stable"].to_numpy(dtype=bool)
     above = table["above_hull_eV_atom"].to_numpy()
     frame = corners[[0, 1, 2, 0]]
-    ax.plot(frame[:, 0], frame[:, 1], color=ink(ax, "black") if _light(ax) else "#E8E8E8", linewidth=0.8)
+    ax.plot(frame[:, 0], frame[:, 1], color=ink(ax, "black"), linewidth=0.8)
     for one, two in {tuple(sorted(pair)) for facet in hull.facets for pair in combinations(facet.tolist(), 2)}:
         ax.plot(points[[one, two], 0], points[[one, two], 1], color=ink(ax, "blue"), linewidth=1.0)
     if (~stable).any():
@@ -124,7 +124,8 @@ def voltage_steps(
         low, high = middle - half, middle + half
         ax.fill_between([one.x_low, one.x_high], low, high, color=colour, alpha=0.25, lw=0, label=_said(one))
     ion, host = curves[0].ion, curves[0].host
-    return finish(ax, f"x in {ion}$_x${host}" if len(curves) == 1 else f"{ion} content x", f"voltage against {ion} (V)")
+    content = f"x in {ion}$_x${host}" if len(curves) == 1 else f"{_together(curves, 'ion')} content x"
+    return finish(ax, content, _against(curves))
 
 
 def warm_voltages(
@@ -178,7 +179,7 @@ def stability_windows(
     ax.set_yticks(range(len(windows)), [window.entry.name for window in windows])
     ax.set_ylim(len(windows) - 0.5, -0.6)
     ax.set_xlim(0, highest_V)
-    finish(ax, f"voltage against {windows[0].ion} (V)", "")
+    finish(ax, _against(windows), "")
     ax.grid(False, axis="y")
     return ax
 
@@ -191,14 +192,18 @@ def _need(hull: Hull, corners: int, what: str) -> None:
         )
 
 
+def _together(found: Sequence[Voltages] | Sequence[StabilityWindow], other: str) -> str:
+    """The ion of all curves or windows, or `other` where they have several."""
+    ions = {one.ion for one in found}
+    return ions.pop() if len(ions) == 1 else other
+
+
+def _against(found: Sequence[Voltages] | Sequence[StabilityWindow]) -> str:
+    return f"voltage against {_together(found, 'the metal of each ion')} (V)"
+
+
 def _said(one: MeasuredVoltage) -> str:
     return f"{one.name} measured, {one.text}"
-
-
-def _light(ax: Axes) -> bool:
-    from matplotlib.colors import to_rgb
-
-    return sum(to_rgb(ax.xaxis.label.get_color())) <= 1.5
 
 
 def _beside(fractions: np.ndarray) -> tuple[tuple[int, int], str]:

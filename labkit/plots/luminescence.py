@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.plots.axes import finish, new_axes
-from labkit.plots.palette import CYCLE, ink
+from labkit.plots.palette import CYCLE, ink, ramp
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,14 +59,13 @@ def huang_rhys_stems(
     Modes below `least` are left out of the picture. With `sigma_meV` the spectral function S(E) (1/meV) stands behind,
     on an axis of its own.
     """
-    from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
     ax = new_axes(ax)
     shown = factors.factors >= least
     energies, values, local = (one[shown] for one in (factors.energies_meV, factors.factors, factors.localisation))
     top = max(float(factors.localisation.max(initial=1.0)), 2.0)
-    norm, colours = LogNorm(1.0, top), colormaps[COLOUR_MAP]
+    norm, colours = LogNorm(1.0, top), ramp(ax, COLOUR_MAP)
     ax.vlines(energies, 0, values, color=colours(norm(local)), linewidth=1.0)
     dots = ax.scatter(energies, values, c=local, cmap=colours, norm=norm, s=14, zorder=3)
     bar = ax.figure.colorbar(dots, ax=ax, label="localisation N/IPR", pad=0.12 if sigma_meV else 0.02)

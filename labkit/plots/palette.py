@@ -8,8 +8,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 PALETTE: dict[str, str] = {
     "black": "#000000",
@@ -28,6 +31,8 @@ CYCLE: tuple[str, ...] = tuple(PALETTE[name] for name in _CYCLE)
 
 _LIGHT = {"background": "#FFFFFF", "text": "#1A1A1A", "grid": "#D9D9D9"}
 _DARK = {"background": "#111111", "text": "#E8E8E8", "grid": "#3A3A3A"}
+#: A sum of red, green and blue (0 to 3) below which a thin line is lost on the dark ground.
+_LOST = 1.0
 
 
 def ground(dark: bool = False) -> dict[str, str]:
@@ -36,12 +41,30 @@ def ground(dark: bool = False) -> dict[str, str]:
 
 
 def ink(ax: Axes, name: str) -> str:
-    """Return the hex colour `name` as it reads best on `ax`: on a dark ground the two blues change places."""
+    """Return the hex colour `name` as it reads best on `ax`.
+
+    On a dark ground the two blues change places, and black is the colour of the text.
+    """
+    if not _is_dark(ax):
+        return PALETTE[name]
+    return _DARK["text"] if name == "black" else PALETTE[{"blue": "sky_blue", "sky_blue": "blue"}.get(name, name)]
+
+
+def ramp(ax: Axes, name: str) -> Colormap:
+    """Return Matplotlib's colour map `name`, on a dark ground without the shades (dark blue) that are lost there."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    shades = colormaps[name](np.linspace(0, 1, 256))
+    seen = shades[:, :3].sum(axis=1) > _LOST
+    return ListedColormap(shades[seen]) if _is_dark(ax) else colormaps[name]
+
+
+def _is_dark(ax: Axes) -> bool:
     from matplotlib.colors import to_rgb
 
     # The ground itself may be transparent; the colour of the labels tells what it is meant to be.
-    dark = sum(to_rgb(ax.xaxis.label.get_color())) > 1.5
-    return PALETTE[{"blue": "sky_blue", "sky_blue": "blue"}.get(name, name) if dark else name]
+    return sum(to_rgb(ax.xaxis.label.get_color())) > 1.5
 
 
 def rc(dark: bool = False) -> dict[str, Any]:

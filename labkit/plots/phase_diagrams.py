@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 #: A field smaller than this part of the axes gets no label of its own.
 SMALLEST = 0.004
-#: Of the axes, that a letter of a label takes.
-WIDTH = 0.012
+#: Of the axes, that a letter of a label takes, and the part above the lower end in which no label fits under a line.
+WIDTH, LOWEST = 0.012, 0.12
 
 
 def phase_diagram(
@@ -36,8 +37,8 @@ def phase_diagram(
     """Draw temperature (K) against the atomic fraction of the second component.
 
     Fields of one phase are filled in its colour, compounds are upright lines, fields of two phases hold about
-    `tie_lines` tie-lines, and equilibria of three phases are level lines with their temperature. Raises InvalidTask for
-    a diagram of one temperature.
+    `tie_lines` tie-lines. Equilibria of three phases are level lines with their temperature, and their name where it
+    has room; congruent points are dots. Raises InvalidTask for a diagram of one temperature.
     """
     if len(diagram.asked_K) < 2:
         raise InvalidTask("a diagram is drawn over at least two temperatures; for one, draw its free_energies.")
@@ -62,6 +63,8 @@ def phase_diagram(
         ax.hlines(
             one.temperature_K, one.compositions[0], one.compositions[2], color=ink(ax, "vermillion"), linewidth=1.2
         )
+    for point in diagram.congruent:
+        ax.plot(point.composition, point.temperature_K, "o", color=ink(ax, "vermillion"), markersize=3)
     if labels:
         _label(ax, diagram, low, high)
     ax.set_xlim(0, 1)
@@ -86,11 +89,12 @@ def free_energies(
     ax = new_axes(ax)
     found = equilibrium(phases, temperature_K, points=max(points // 2, 51))
     (_, x0), (_, x1) = found.solved.first, found.solved.last
-    ends = found.free_energy(x0), found.free_energy(x1)
+    start = found.free_energy(x0)
+    slope = (found.free_energy(x1) - start) / (x1 - x0) if x1 > x0 else 0.0
     colours = phase_colours(phases)
 
     def above(x: np.ndarray, f: np.ndarray) -> np.ndarray:
-        return 1000 * (f - ends[0] - (ends[1] - ends[0]) * (x - x0) / (x1 - x0))
+        return 1000 * (f - start - slope * (x - x0))
 
     for phase in phases:
         x = np.unique(np.concatenate([np.linspace(*phase.compositions, points), phase.ends]))
@@ -106,7 +110,9 @@ def free_energies(
         )
     ax.set_xlim(0, 1)
     return finish(
-        ax, f"atomic fraction of {components[1]}", f"f - line between the ends at {temperature_K:g} K (meV/atom)"
+        ax,
+        f"atomic fraction of {components[1]}",
+        f"f above the line between\nthe ends at {temperature_K:g} K (meV/atom)",
     )
 
 
@@ -141,11 +147,17 @@ def _label(ax: Axes, diagram: BinaryDiagram, low: float, high: float) -> None:
             width = np.interp(T, field.temperatures_K, field.high - field.low)
             if _size(field, low, high) > SMALLEST and width > WIDTH * len(name):
                 ax.text(x, T, name, **page)
+    small = page | {"fontsize": "x-small", "color": ink(ax, "vermillion"), "textcoords": "offset points"}
     for one in diagram.invariants:
-        place = 0.5 * (one.compositions[0] + one.compositions[2])
-        small = page | {"fontsize": "x-small", "color": ink(ax, "vermillion")}
-        where = {"xytext": (0, -7), "textcoords": "offset points"}
-        ax.annotate(f"{one.temperature_K:.0f} K", (place, one.temperature_K), **where, **small)
+        # Beside the middle phase, which may be an upright line; and above what closes the diagram below.
+        first, last = max(pairwise(one.compositions), key=lambda ends: ends[1] - ends[0])
+        named = f"{one.kind}, {one.temperature_K:.0f} K"
+        text = named if last - first > WIDTH * len(named) else f"{one.temperature_K:.0f} K"
+        below = one.temperature_K - low > LOWEST * (high - low)
+        place = 0.5 * (first + last), one.temperature_K
+        ax.annotate(text, place, xytext=(0, -7 if below else 7), **small)
+    for point in diagram.congruent:
+        ax.annotate(f"{point.temperature_K:.0f} K", (point.composition, point.temperature_K), xytext=(0, 7), **small)
 
 
 def _composition(components: tuple[str, str]) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.plots.axes import finish, new_axes
-from labkit.plots.palette import CYCLE, ink
+from labkit.plots.palette import CYCLE, ink, ramp
+from labkit.simulators.phonons_data import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,25 +108,26 @@ def thermal_functions(thermal: ThermalFunctions, ax: Axes | None = None) -> Axes
     finish(ax, KELVIN, "free energy (eV per cell)", legend=False)
     names = [one.get_label() for one in handles]
     ax.legend(handles, names, frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    if thermal.imaginary_fraction > 0:
-        left_out = f"{100 * thermal.imaginary_fraction:.0f} % of the modes are imaginary and left out"
-        ax.set_xlabel(f"{KELVIN}\n{left_out}")
+    if thermal.warning:
+        ax.set_xlabel(f"{KELVIN}\n{thermal.warning}")
     return ax
 
 
 def quasi_harmonic(result: QuasiHarmonicResult, axes: Sequence[Axes] | None = None, *, curves: int = 6) -> list[Axes]:
-    """Draw four panels: F(V) at some temperatures with the minima, V(T), the thermal expansion, and B(T)."""
+    """Draw four panels: F(V) at some temperatures with the minima, V(T), the thermal expansion, and B(T).
+
+    The band around B is its standard error, from how the free energies scatter from volume to volume; temperatures at
+    which that is too much are shaded.
+    """
     if axes is None:
         import matplotlib.pyplot as plt
 
         axes = list(np.ravel(plt.subplots(2, 2, figsize=(7.6, 5.6), layout="constrained")[1]))
     if len(axes) != 4:
         raise ValueError(f"axes holds {len(axes)} axes; this figure needs 4.")
-    from matplotlib import colormaps
-
     temperatures = result.temperatures_K
     chosen = np.unique(np.linspace(0, len(temperatures) - 1, curves).round().astype(int))
-    shades = colormaps["cividis"](np.linspace(0, 0.9, len(chosen)))
+    shades = ramp(axes[0], "cividis")(np.linspace(0, 0.9, len(chosen)))
     for number, place in enumerate(chosen):
         energies = result.helmholtz_eV[place]
         axes[0].plot(result.volumes_A3, energies, ".-", color=shades[number], linewidth=1)
@@ -135,9 +137,7 @@ def quasi_harmonic(result: QuasiHarmonicResult, axes: Sequence[Axes] | None = No
     axes[0].margins(x=0.12)
     finish(axes[0], "volume (Å³ per cell)", "free energy (eV per cell)")
     if result.left_out.max() > 0:
-        axes[0].set_xlabel(
-            f"volume (Å³ per cell)\nimaginary modes, up to {100 * result.left_out.max():.0f} %, left out"
-        )
+        axes[0].set_xlabel(f"volume (Å³ per cell)\nimaginary modes, up to {percent(result.left_out.max())}, left out")
     curves_of = (
         (result.volume_A3, "volume (Å³ per cell)"),
         (result.thermal_expansion_1_K * 1e6, "thermal expansion (10⁻⁶/K)"),
@@ -146,6 +146,12 @@ def quasi_harmonic(result: QuasiHarmonicResult, axes: Sequence[Axes] | None = No
     for ax, (values, name) in zip(axes[1:], curves_of, strict=True):
         ax.plot(temperatures, values, color=ink(ax, "blue"))
         finish(ax, KELVIN, name)
+        if result.uncertain.any():
+            ax.axvspan(temperatures[result.uncertain][0], temperatures[-1], color=CYCLE[1], alpha=0.12, linewidth=0)
+            ax.set_xlabel(f"{KELVIN}; shaded: not to be trusted")
+    band = result.bulk_modulus_error_GPa
+    low, high = result.bulk_modulus_GPa - band, result.bulk_modulus_GPa + band
+    axes[3].fill_between(temperatures, low, high, color=ink(axes[3], "blue"), alpha=0.2, linewidth=0)
     return list(axes)
 
 

@@ -31,7 +31,8 @@ def vdos(
 ) -> Axes:
     """Draw each density of states (1/THz) against frequency, with a band of `errors` standard errors on either side.
 
-    A `VDOS` has its statistical error, a `SpectrumBand` a committee's too. `groups` adds the parts of a single `VDOS`;
+    A `VDOS` has its statistical error, a `SpectrumBand` a committee's too (its 95 % take `errors=t_factor(members)`). A
+    warning stands above the figure. `groups` adds the parts of a single `VDOS`;
     `unit`: "THz" or "cm" (wave numbers, the density then counts per 1/cm). Raises ValueError for nothing to draw,
     labels of another number, or another unit.
     """
@@ -62,6 +63,7 @@ def vdos(
                 ax.plot(x, part[shown] / scale, color=CYCLE[place % len(CYCLE)], linewidth=1.1, label=name)
     ax.set_xlim(0, top * scale)
     ax.set_ylim(bottom=0)
+    _doubts(ax, [one.warning for one in results if isinstance(one, VDOS)])
     names = ("frequency (THz)", "density of states (1/THz)")
     return finish(ax, *(names if unit == "THz" else ("wave number (1/cm)", "density of states (cm)")))
 
@@ -83,6 +85,7 @@ def mode_line(line: ModeLine, ax: Axes | None = None) -> Axes:
     half, height = line.width_THz / 2, line.fitted.max() / 2
     ax.plot([line.frequency_THz - half, line.frequency_THz + half], [height, height], "|-", color=ink(ax, "green"))
     ax.set_ylim(0, 1.35 * max(line.power.max(), line.fitted.max()))  # room for the legend
+    _doubts(ax, [line.warning])
     return finish(ax, "frequency (THz)", f"spectrum of mode {line.mode} (eV/THz)")
 
 
@@ -108,9 +111,17 @@ def coherence(result: Coherence, ax: Axes | None = None, *, at_THz: float | None
     for axis, names in ((ax.xaxis, result.second), (ax.yaxis, result.first)):
         step = max(1, len(names) // 10)
         axis.set_ticks(range(0, len(names), step), [str(one) for one in names[::step]])
+    _doubts(ax, [result.warning])
     finish(ax, "mode of the second group", "mode of the first group", legend=False)
     ax.grid(False)
     return ax
+
+
+def _doubts(ax: Axes, warnings: Sequence[str]) -> None:
+    """Write above the figure why not to trust it."""
+    said = " ".join(dict.fromkeys(filter(None, warnings)))
+    if said:
+        ax.set_title(said, fontsize="small", color=ink(ax, "vermillion"), wrap=True)
 
 
 def _reach(one: VDOS | SpectrumBand) -> float:

@@ -68,7 +68,8 @@ class DynamicStability(Task):
         from labkit.simulators.dynamic_stability_run import dynamics_task, phonons_task
 
         phonons_task(self)
-        dynamics_task(self, list(self.structures))
+        # What moves later is the supercell, so one atom in the unit cell is no reason to refuse.
+        dynamics_task(self, [atoms if len(atoms) > 1 else atoms * (2, 1, 1) for atoms in self.structures])
         frames = (self.steps - self.equilibration_steps) // self.frame_interval
         if frames < 5 * self.blocks:
             raise InvalidTask(

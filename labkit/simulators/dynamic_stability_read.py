@@ -13,7 +13,12 @@ import numpy as np
 from ase import Atoms
 
 from labkit.analysis.critical_temperature import CriticalTemperature, critical_temperature
-from labkit.analysis.dynamic_stability import StructuralDescriptor, displacements, structural_descriptor
+from labkit.analysis.dynamic_stability import (
+    StructuralDescriptor,
+    displacements,
+    left_places,
+    structural_descriptor,
+)
 from labkit.errors import LabkitError
 from labkit.runs import FrameReader, Run
 from labkit.runs.folder import FRAMES
@@ -29,12 +34,17 @@ KIND = "DynamicStability"
 
 @dataclass(frozen=True, eq=False)
 class StabilityPoint:
-    """One trajectory: temperature, seed, descriptor, and the displacements u_i(t) (T, n, 3) in Å behind it."""
+    """One trajectory: temperature, seed, descriptor, and the displacements u_i(t) (T, n, 3) in Å behind it.
+
+    left_places: how many atoms are, on average, no longer at their places; with any of them the descriptor means
+    nothing.
+    """
 
     temperature_K: float
     seed: int
     descriptor: StructuralDescriptor
     displacements_A: np.ndarray = field(repr=False)
+    left_places: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +57,11 @@ class Stability:
     points: list[StabilityPoint]
 
     def critical_temperature(self) -> CriticalTemperature | None:
-        """Where eta crosses one half; None without a distorted structure or with fewer than two temperatures."""
-        return crossing([(one.temperature_K, one.descriptor) for one in self.points])
+        """Where eta crosses one half; None without a distorted structure or with fewer than two temperatures.
+
+        Trajectories whose atoms left their places do not count.
+        """
+        return crossing([(one.temperature_K, one.descriptor) for one in self.points if not one.left_places])
 
 
 def crossing(points: list[tuple[float, StructuralDescriptor]]) -> CriticalTemperature | None:
@@ -95,6 +108,7 @@ def summaries(
                 structure=one.name,
                 temperature_K=point.temperature_K,
                 seed=point.seed,
+                left_places=point.left_places,
                 **{key: _number(value) for key, value in point.descriptor.to_dict().items()},
             )
             row += 1
@@ -103,9 +117,15 @@ def summaries(
             {key: value for key, value in reference.items() if key not in ("ideal", "distorted")}
             | {
                 "critical_temperature": None if found is None else found.to_dict(),
-                "text": _sentence(reference, found),
+                "text": _sentence(reference, found) + _left(one),
                 "points": [
-                    {"temperature_K": p.temperature_K, "seed": p.seed, **p.descriptor.to_dict()} for p in one.points
+                    {
+                        "temperature_K": p.temperature_K,
+                        "seed": p.seed,
+                        "left_places": p.left_places,
+                        **p.descriptor.to_dict(),
+                    }
+                    for p in one.points
                 ],
                 "stopped_early": [f"{end['temperature_K']:g} K: {end['reason']}" for end in own if end["reason"]],
             }
@@ -130,7 +150,9 @@ def _read(parameters: dict[str, Any], folder: Path, references: list[dict[str, A
                 continue
             moved = displacements(own, ideal)
             found = structural_descriptor(moved, ideal, distorted, blocks=blocks)
-            points.append(StabilityPoint(float(temperatures[k // len(seeds)]), seeds[k % len(seeds)], found, moved))
+            away = int(left_places(found.mean_displacements_A, ideal, distorted).sum())
+            T, seed = float(temperatures[k // len(seeds)]), seeds[k % len(seeds)]
+            points.append(StabilityPoint(T, seed, found, moved, away))
         result.append(Stability(one["name"], ideal, distorted, points))
     return result
 
@@ -144,7 +166,19 @@ def _sentence(reference: dict[str, Any], found: CriticalTemperature | None) -> s
     gained = (
         f"{name} gains {reference['gain_meV_atom']:.1f} meV/atom by its distortion (D_0 = {reference['D0_A']:.3f} Å)"
     )
-    return f"{gained}; {found.text if found else 'more temperatures are needed for a crossing.'}"
+    return f"{gained}. {found.text if found else 'More temperatures are needed for a crossing.'}"
+
+
+def _left(one: Stability) -> str:
+    gone = [point for point in one.points if point.left_places]
+    if not gone:
+        return ""
+    most = max(gone, key=lambda point: point.left_places)
+    temperatures = ", ".join(f"{T:g}" for T in sorted({point.temperature_K for point in gone}))
+    return (
+        f" At {temperatures} K atoms left their places (up to {most.left_places} of {len(one.ideal)}: they hop, "
+        "diffuse or melt), and these trajectories do not count."
+    )
 
 
 def _number(value: float | None) -> float:

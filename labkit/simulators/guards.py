@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from labkit.errors import UnstableDynamics
+from labkit.structures.contacts import any_contact, nearest_contacts
 
 ADVICE = "Use a shorter time step, relax the structure first, or lower the temperature."
 
@@ -66,13 +67,6 @@ class Guard:
             )
 
     def _contact(self, atoms: Atoms) -> tuple[int, int, float] | None:
-        from vesin import NeighborList  # brings torch along, which a launching notebook does not need
-
-        periodic = atoms.pbc.tolist()
-        cell = atoms.cell.complete().array if any(periodic) else np.zeros((3, 3))
-        finder = NeighborList(cutoff=self.min_distance_A, full_list=False, n_threads=1)
-        first, second, distance = finder.compute(atoms.positions, cell, periodic, quantities="ijd")
-        if len(distance) == 0:
+        if not any_contact(atoms, self.min_distance_A):
             return None
-        closest = int(np.argmin(distance))
-        return int(first[closest]), int(second[closest]), float(distance[closest])
+        return nearest_contacts(atoms, self.min_distance_A)[0]

@@ -1,7 +1,8 @@
 """Phonons of many crystals at once: every displaced supercell of every crystal goes through one stream of batches.
 
 The force constants are kept in one file for each crystal; bands, densities of states, thermal functions and mode
-animations are asked of them later (`labkit.simulators.phonons_result.read(run)`).
+animations are asked of them later (`labkit.simulators.phonons_result.read(run)`). Polar insulators get no LO-TO
+splitting: their longitudinal optical bands lie too low near Γ.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Phonons(Task):
     primitive: bool = Field(True, description="Find the primitive cell first (spglib); its modes are the ones wanted")
     symprec_A: float = quantity(0.01, "Å", "Atoms closer than this to a symmetric place are put there", gt=0, le=0.5)
     supercell: list[int] | None = Field(
-        None, description="Three numbers (or nine) of primitive cells; empty: chosen by the length below"
+        None,
+        description="Three numbers of primitive cells, or nine (a matrix row by row, its columns the new vectors); "
+        "empty: chosen by the length below",
     )
     supercell_length_A: float = quantity(
         10.0, "Å", "No lattice vector of the supercell shorter than this, unless that takes too many atoms", gt=0, le=60

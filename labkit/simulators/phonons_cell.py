@@ -33,6 +33,18 @@ def require_crystal(atoms: Atoms) -> None:
         )
     if not abs(np.linalg.det(np.asarray(atoms.cell))) > 1e-6:
         raise InvalidStructure(f"{name} has no cell with a volume; give three cell vectors.")
+    require_masses(atoms)
+
+
+def require_masses(atoms: Atoms) -> None:
+    """Raise InvalidStructure for an atom without a mass: nothing would hold its vibration back."""
+    masses = atoms.get_masses()
+    bad = np.flatnonzero(~((masses > 0) & np.isfinite(masses)))
+    if len(bad):
+        raise InvalidStructure(
+            f"atom {bad[0]} ({atoms.symbols[bad[0]]}) has the mass {masses[bad[0]]:g}; phonons need a positive one. "
+            "Without atoms.arrays['masses'] the mass of the element is used."
+        )
 
 
 def primitive(atoms: Atoms, symprec_A: float) -> tuple[Atoms, str, str]:
@@ -92,7 +104,10 @@ def supercell(atoms: Atoms, given: Sequence[int] | None, length_A: float, most_a
 
 
 def supercell_matrix(given: Sequence[int]) -> np.ndarray:
-    """(3, 3) integers from three or nine; raises InvalidTask for other numbers and for a cell without volume."""
+    """(3, 3) integers from three, or nine row by row: column k is the k-th vector of the supercell in primitive ones.
+
+    Raises InvalidTask for other numbers and for a cell without volume.
+    """
     numbers = [int(number) for number in given]
     if len(numbers) not in (3, 9):
         raise InvalidTask(f"a supercell is three numbers, or nine for a 3 x 3 matrix, not {len(numbers)}.")

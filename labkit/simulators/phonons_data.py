@@ -58,7 +58,7 @@ class ThermalFunctions:
 
     temperatures_K, free_energy_eV (with the zero-point part), entropy_eV_K, heat_capacity_eV_K: (t,).
     imaginary_fraction is the part of all modes that has no place in these sums because its frequency is imaginary;
-    above zero the numbers describe the rest of the modes only.
+    above zero the numbers describe the rest of the modes only, and `warning` is a sentence that says so (else empty).
     """
 
     temperatures_K: np.ndarray
@@ -67,6 +67,18 @@ class ThermalFunctions:
     heat_capacity_eV_K: np.ndarray
     zero_point_eV: float
     imaginary_fraction: float
+
+    @property
+    def warning(self) -> str:
+        """What these numbers leave out, in words; empty where they leave nothing out."""
+        if not self.imaginary_fraction > 0:
+            return ""
+        return f"{percent(self.imaginary_fraction)} of the modes are imaginary and left out"
+
+
+def percent(part: float) -> str:
+    """A part in words, never rounded down to nothing: 0.03 %, 2.4 %, 33 %."""
+    return f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.0f} %"
 
 
 @dataclass(frozen=True)

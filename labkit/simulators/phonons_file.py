@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 #: Name of the file of structure number ... in the folder of a `Phonons` run.
 FILE = "phonons-{}.npz"
 KIND = "labkit harmonic crystal"
-DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, OSError, NotImplementedError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, LookupError, ValueError, TypeError, EOFError, OSError)
+DAMAGED += (NotImplementedError, RuntimeError)
 
 
 def write(crystal: HarmonicCrystal, path: Path) -> Path:

@@ -17,7 +17,8 @@ from labkit.simulators.phonons_cell import (
     supercell,
     unequal_spins,
 )
-from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, has_isotopes, less_symmetric
+from labkit.simulators.phonons_data import percent
+from labkit.simulators.phonons_phonopy import ase_cell, bare_phonopy, has_isotopes, less_symmetric, symmetric_forces
 from labkit.simulators.phonons_relax import RestingCrystal
 from labkit.simulators.phonons_result import HarmonicCrystal, IMAGINARY_THz
 
@@ -163,7 +164,7 @@ class Member:
             exact = len(phonon.supercell) <= PROJECTOR_ATOMS
             phonon.symmetrize_force_constants(level=5, show_drift=False, use_symfc_projector=exact)
         crystal = HarmonicCrystal(self.atoms, phonon.supercell_matrix, phonon.force_constants)
-        if not has_isotopes(self.atoms):
+        if not has_isotopes(self.atoms) and symmetric_forces(phonon):
             vars(crystal)["phonopy"] = phonon  # the very object that it would make, and that takes a second to make
         return crystal
 
@@ -227,7 +228,7 @@ class Member:
 
 def _unnamed(part: float, lowest_THz: float) -> str:
     return (
-        f"thermal functions leave {100 * part:.2g} % of all modes out, which are imaginary (down to "
+        f"thermal functions leave {percent(part)} of all modes out, which are imaginary (down to "
         f"{-lowest_THz:.2f}i THz), though none is by more than {IMAGINARY_THz:g} THz at a wave vector that fits the "
         "supercell: noise of the forces, or interpolation, which a larger supercell mends"
     )
@@ -237,7 +238,7 @@ def _instability(unstable: list[Any], part: float) -> str:
     count = sum(mode.degeneracy for mode in unstable)
     places = " ".join(mode.text for mode in unstable[:4])
     more = f" And {len(unstable) - 4} more." if len(unstable) > 4 else ""
-    left = f" Thermal functions leave {100 * part:.2g} % of all modes out." if part > 0 else ""
+    left = f" Thermal functions leave {percent(part)} of all modes out." if part > 0 else ""
     return (
         f"{count} imaginary mode{'s' if count > 1 else ''}: the energy falls along {'them' if count > 1 else 'it'}, so "
         f"this is not a stable structure at 0 K. {places}{more}{left}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
 SYMPREC_A = 1e-4
+#: A wave vector without any symmetry of its own, and by what part dynamical matrices on its star may differ.
+ANYWHERE, ALIKE = (0.137, 0.291, 0.419), 1e-4
 
 
 def phonopy_cell(atoms: Atoms) -> Any:
@@ -61,10 +63,26 @@ def has_isotopes(atoms: Atoms) -> bool:
 
 
 def to_phonopy(atoms: Atoms, supercell_matrix: np.ndarray, force_constants_eV_A2: np.ndarray) -> Phonopy:
-    """The phonopy object of a harmonic crystal; with isotopes no symmetry is used."""
+    """The phonopy object of a harmonic crystal; symmetry is used only where masses and force constants have it."""
     phonon = bare_phonopy(atoms, supercell_matrix, symmetry=not has_isotopes(atoms))
     phonon.force_constants = np.array(force_constants_eV_A2, dtype="double", order="C")
+    if not symmetric_forces(phonon):
+        phonon = bare_phonopy(atoms, supercell_matrix, symmetry=False)
+        phonon.force_constants = np.array(force_constants_eV_A2, dtype="double", order="C")
     return phonon
+
+
+def symmetric_forces(phonon: Phonopy) -> bool:
+    """Whether the force constants have the point group of the atoms, so that omega(R q) = omega(q) for its rotations R.
+
+    Magnetic order, or a supercell of another shape, takes it from them; a sum over the irreducible wave vectors would
+    then be wrong. Compared are trace and norm of D(R q), sum omega^2 and sum omega^4, which cost no diagonalisation.
+    """
+    matrix, found = phonon.dynamical_matrix, []
+    for rotation in phonon.primitive_symmetry.pointgroup_operations:
+        matrix.run(rotation.T @ ANYWHERE)
+        found.append((np.trace(matrix.dynamical_matrix).real, np.linalg.norm(matrix.dynamical_matrix)))
+    return bool((np.ptp(found, axis=0) <= ALIKE * np.linalg.norm(found, axis=1).max()).all())
 
 
 def of_phonopy(phonon: Phonopy) -> tuple[Atoms, np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Thermal expansion and the free energy of a crystal: its phonons at several volumes, all volumes in one batch.
 
-The crystal is relaxed, stretched to the other volumes, and at each of them its shape and its atoms relax, with the
-symmetry kept.
+The crystal is relaxed at the pressure, stretched to the other volumes, and at each of them its shape and its atoms
+relax, with the symmetry kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from labkit.errors import NotConverged
 from labkit.potentials.interface import Potential
 from labkit.runs import RunContext, Task, quantity
 from labkit.simulators.phonons_cell import primitive, require_crystal, supercell, supercell_matrix
-from labkit.simulators.phonons_quasi_harmonic_result import FILE, quasi_harmonic
+from labkit.simulators.phonons_quasi_harmonic_result import FILE, QuasiHarmonicResult, quasi_harmonic
 from labkit.simulators.phonons_relax import RestingCrystal, relax_together
 from labkit.structures import StructureField
 from labkit.structures.field import from_dict, to_dict
@@ -31,8 +31,8 @@ class QuasiHarmonic(Task):
     structure: StructureField = Field("Cu", description="The crystal", validate_default=True)
     potential: str = Field("chgnet", description="Name or path of the potential that gives the forces")
     volumes: int = quantity(7, "", "Volumes at which the phonons are found", ge=5, le=41)
-    smallest_volume: float = quantity(0.96, "", "Smallest volume, of the relaxed one", gt=0.5, lt=1)
-    largest_volume: float = quantity(1.08, "", "Largest volume, of the relaxed one", gt=1, lt=2)
+    smallest_volume: float = quantity(0.96, "", "Smallest volume, of the one relaxed at the pressure", gt=0.5, lt=1)
+    largest_volume: float = quantity(1.08, "", "Largest volume, of the one relaxed at the pressure", gt=1, lt=2)
     max_temperature_K: float = quantity(1000.0, "K", "Highest temperature", gt=0, le=20_000)
     temperature_step_K: float = quantity(20.0, "K", "Step of the temperatures", gt=0, le=1000)
     pressure_GPa: float = quantity(0.0, "GPa", "External pressure", ge=-20, le=1000)
@@ -41,7 +41,9 @@ class QuasiHarmonic(Task):
     max_steps: int = quantity(1000, "steps", "Give a relaxation up after so many steps", ge=1, le=1_000_000)
     symprec_A: float = quantity(0.01, "Å", "Atoms closer than this to a symmetric place are put there", gt=0, le=0.5)
     supercell: list[int] | None = Field(
-        None, description="Three numbers (or nine) of primitive cells; empty: chosen by the length below"
+        None,
+        description="Three numbers of primitive cells, or nine (a matrix row by row, its columns the new vectors); "
+        "empty: chosen by the length below",
     )
     supercell_length_A: float = quantity(10.0, "Å", "No lattice vector of the supercell shorter", gt=0, le=60)
     max_atoms: int = quantity(400, "atoms", "Supercells chosen here hold at most so many", ge=1, le=20_000)
@@ -101,7 +103,9 @@ class QuasiHarmonic(Task):
         """Relax the crystal, then its shape and atoms at every volume; keep what comes out."""
         atoms, group, said = primitive(self.structure, self.symprec_A)
         context.log(said)
-        rest = self._relaxed([RestingCrystal(atoms, cell="free")], potential, context, "relaxing the crystal")[0].atoms
+        free = RestingCrystal(atoms, cell="free", pressure_GPa=self.pressure_GPa)
+        at = f" at {self.pressure_GPa:g} GPa" if self.pressure_GPa else ""
+        rest = self._relaxed([free], potential, context, f"relaxing the crystal{at}")[0].atoms
         factors = np.linspace(self.smallest_volume, self.largest_volume, self.volumes)
         stretched = []
         for factor in factors:
@@ -128,6 +132,8 @@ class QuasiHarmonic(Task):
 
         relax_together(crystals, potential, self.fmax_eV_A, self.max_steps, watch)
         for crystal in crystals:
+            if crystal.state == "failed":
+                raise NotConverged(f"{stage}: {crystal.reason}")
             if crystal.state != "converged":
                 raise NotConverged(f"{stage}: {crystal.reason}; raise max_steps or fmax_eV_A, or narrow the volumes.")
         return crystals
@@ -161,7 +167,7 @@ class QuasiHarmonic(Task):
         context.save_json(FILE, result.to_dict())
         for step, row in enumerate(result.table().to_dict("records")):
             context.row("quasi_harmonic", step, **row)
-        said = lost + _beware(result.left_out, result.temperatures_K[-1], temperatures[-1])
+        said = lost + _beware(result, temperatures[-1])
         for sentence in said:
             context.log(f"beware: {sentence}")
         room = int(np.argmin(abs(result.temperatures_K - 300.0)))
@@ -170,6 +176,7 @@ class QuasiHarmonic(Task):
             "volume_A3": float(result.volume_A3[room]),
             "thermal_expansion_1_K": float(result.thermal_expansion_1_K[room]),
             "bulk_modulus_GPa": float(result.bulk_modulus_GPa[room]),
+            "bulk_modulus_error_GPa": float(result.bulk_modulus_error_GPa[room]),
             "grueneisen": float(result.grueneisen[room]),
             "warnings": said,
         }
@@ -180,13 +187,9 @@ def _named(atoms: Atoms, factor: float) -> Atoms:
     return atoms
 
 
-def _beware(left_out: np.ndarray, reached_K: float, wanted_K: float) -> list[str]:
-    said = []
-    if left_out.max() > 0:
-        said.append(
-            f"at {np.count_nonzero(left_out)} of {len(left_out)} volumes some modes are imaginary (up to "
-            f"{100 * left_out.max():.0f} %); they are missing in the free energy, which is then not to be trusted"
-        )
+def _beware(result: QuasiHarmonicResult, wanted_K: float) -> list[str]:
+    said = result.warnings
+    reached_K = result.temperatures_K[-1]
     if reached_K < wanted_K - 1e-6:
         said.append(
             f"above {reached_K:g} K the crystal expands beyond the largest volume; for {wanted_K:g} K raise "

@@ -15,6 +15,8 @@ import numpy as np
 from ase import units
 
 from labkit.errors import InvalidTask, NotConverged, UnreadableFile
+from labkit.simulators.phonons_data import percent
+from labkit.simulators.phonons_quasi_harmonic_scatter import bulk_modulus
 from labkit.simulators.phonons_result import MESH_A
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 EQUATIONS = ("vinet", "birch_murnaghan", "murnaghan")
 FILE = "quasi_harmonic"
 FEWEST_VOLUMES = 5
+#: A bulk modulus with a standard error above this part of it comes with a warning.
+MOST_UNCERTAIN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,7 @@ class QuasiHarmonicResult:
     Arrays over t temperatures (K, from 0): gibbs_eV, volume_A3, thermal_expansion_1_K (of the volume),
     bulk_modulus_GPa, heat_capacity_P_eV_K, entropy_eV_K, grueneisen. Over v volumes: volumes_A3, energies_eV (static
     lattice). helmholtz_eV: (t, v), static plus vibrations plus pV. left_out: (v,) part of the modes with an imaginary
-    frequency.
+    frequency. `warnings` says in words why these numbers are not to be trusted, where they are not.
     """
 
     atoms: int
@@ -53,6 +57,40 @@ class QuasiHarmonicResult:
     energies_eV: np.ndarray
     helmholtz_eV: np.ndarray
     left_out: np.ndarray
+
+    @property
+    def bulk_modulus_error_GPa(self) -> np.ndarray:
+        """Standard error (t,) of the bulk modulus, from how helmholtz_eV scatters around Birch's equation of state.
+
+        Where the bulk modulus of that equation is still farther away, the difference.
+        """
+        modulus, error = bulk_modulus(self.volumes_A3, self.helmholtz_eV, self.volume_A3)
+        return np.maximum(error / units.GPa, np.abs(modulus / units.GPa - self.bulk_modulus_GPa))
+
+    @property
+    def uncertain(self) -> np.ndarray:
+        """Mask (t,) of the temperatures from the first one on at which that error is above a tenth."""
+        return np.logical_or.accumulate(~(self.bulk_modulus_error_GPa < MOST_UNCERTAIN * self.bulk_modulus_GPa))
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences: modes that the free energy lacks, free energies that scatter from volume to volume."""
+        said = []
+        if self.left_out.max() > 0:
+            said.append(
+                f"at {np.count_nonzero(self.left_out)} of {len(self.left_out)} volumes some modes are imaginary (up to "
+                f"{percent(self.left_out.max())}); they are missing in the free energy, which is then not to be trusted"
+            )
+        errors, uncertain = self.bulk_modulus_error_GPa, self.uncertain
+        if uncertain.any():
+            place = int(np.argmax(uncertain))
+            said.append(
+                f"from {self.temperatures_K[place]:g} K on the free energies scatter around a smooth curve of the "
+                f"volume (the bulk modulus, {self.bulk_modulus_GPa[place]:.3g} GPa there, by ± {errors[place]:.3g} "
+                "GPa): expansion, bulk modulus and heat capacity at constant pressure are not to be trusted; try a "
+                "larger displacement_A, more volumes, or a potential whose forces are smoother"
+            )
+        return said
 
     def free_energy(self, temperature_K: float | np.ndarray) -> Any:
         """Gibbs free energy G(T) in eV for each primitive cell, between the temperatures by a cubic spline.
@@ -86,6 +124,7 @@ class QuasiHarmonicResult:
                 "volume_A3": self.volume_A3,
                 "thermal_expansion_1_K": self.thermal_expansion_1_K,
                 "bulk_modulus_GPa": self.bulk_modulus_GPa,
+                "bulk_modulus_error_GPa": self.bulk_modulus_error_GPa,
                 "heat_capacity_P_eV_K": self.heat_capacity_P_eV_K,
                 "entropy_eV_K": self.entropy_eV_K,
                 "grueneisen": self.grueneisen,
@@ -151,9 +190,10 @@ def quasi_harmonic(
     inside = (found.equilibrium_volumes > found.volumes[0]) & (found.equilibrium_volumes < found.volumes[-1])
     known = int(np.argmin(inside)) if not inside.all() else len(inside)
     if known < 3:
+        advice = "widen the range" if known == 0 else "widen the range, or take smaller steps of temperature"
         raise NotConverged(
-            f"the crystal wants {found.equilibrium_volumes[0]:.2f} Å^3 at 0 K, outside of the volumes from "
-            f"{found.volumes[0]:.2f} to {found.volumes[-1]:.2f} Å^3; widen the range."
+            f"the crystal wants {found.equilibrium_volumes[known]:.2f} Å^3 at {found.temperatures[known]:g} K, outside "
+            f"of the volumes from {found.volumes[0]:.2f} to {found.volumes[-1]:.2f} Å^3; {advice}."
         )
     heat = found.heat_capacity_P.heat_capacities
     return QuasiHarmonicResult(

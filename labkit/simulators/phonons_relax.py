@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 
 from labkit.potentials.interface import DEFAULT_PROPERTIES, Potential
 from labkit.simulators.cell_filter import RelaxationCoordinates
@@ -22,14 +22,15 @@ MAX_VOLUME_RATIO = 2.0
 class RestingCrystal:
     """One crystal on its way to rest; `state` is active, converged, not converged or failed.
 
-    cell: "free", "volume" (the shape relaxes at constant volume) or "fixed".
+    cell: "free" (at `pressure_GPa`), "volume" (the shape relaxes at constant volume) or "fixed".
     """
 
-    def __init__(self, atoms: Atoms, *, cell: str = "free", symprec_A: float = 1e-3) -> None:
+    def __init__(self, atoms: Atoms, *, cell: str = "free", symprec_A: float = 1e-3, pressure_GPa: float = 0.0) -> None:
         from ase.spacegroup.symmetrize import prep_symmetry
 
         self.cell, self.steps = cell, 0
-        self.coordinates = RelaxationCoordinates(atoms, relax_cell=cell != "fixed")
+        pressure = pressure_GPa * units.GPa
+        self.coordinates = RelaxationCoordinates(atoms, relax_cell=cell != "fixed", pressure_eV_A3=pressure)
         self.fire = FireState()
         self.atoms = atoms.copy()
         self.energy = self.largest = float("nan")
@@ -54,7 +55,10 @@ class RestingCrystal:
             self.state = "not converged"
             self.reason = f"the largest force is {self.largest:.4f} eV/Å after {most} steps, wanted {fmax_eV_A:g}"
         elif not 1 / MAX_VOLUME_RATIO < self.atoms.get_volume() / rest.start.get_volume() < MAX_VOLUME_RATIO:
-            self.fail("the cell more than doubled or halved its volume; is the potential right for this material?")
+            advice = "is the potential right for this material?"
+            if rest.pressure:
+                advice = "give a smaller pressure, or begin with a cell of nearly the right volume"
+            self.fail(f"the cell more than doubled or halved its volume; {advice}")
         else:
             rest.rows = rest.rows + self.fire.displacement(generalised)
             if self.cell == "volume":

@@ -16,6 +16,7 @@ import numpy as np
 from ase import Atoms
 
 from labkit.errors import InvalidStructure
+from labkit.simulators.phonons_cell import require_masses
 from labkit.simulators.phonons_data import Bands, ImaginaryMode, Modes, PhononDOS, ThermalFunctions
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ class HarmonicCrystal:
 
     atoms: n atoms of the primitive cell, at rest. supercell_matrix: (3, 3) integers, phonopy's convention: column k
     holds the k-th supercell vector in units of the primitive ones. force_constants_eV_A2: (N, N, 3, 3) eV/Å^2 between
-    the atoms of phonopy's supercell (all images of atom 0 first, then of atom 1). Long-range dipoles (LO-TO splitting)
-    are not added. Raises InvalidStructure for shapes that do not fit together and for numbers that are not finite.
+    the atoms of phonopy's supercell (all images of atom 0 first, then of atom 1). Long-range dipoles are not added:
+    without LO-TO splitting the longitudinal optical bands of a polar insulator lie too low near Γ, in a
+    region that no supercell closes; sums over all modes suffer little. Raises InvalidStructure for shapes that do not
+    fit together, numbers that are not finite, and masses that are not positive.
     """
 
     atoms: Atoms
@@ -57,6 +60,7 @@ class HarmonicCrystal:
                 f"{len(self.atoms)} atoms and this supercell need force constants of the shape "
                 f"({wanted}, {wanted}, 3, 3), not {constants.shape}."
             )
+        require_masses(self.atoms)
         if not np.isfinite(constants).all() or not np.isfinite(self.atoms.positions).all():
             raise InvalidStructure("the force constants are not finite numbers. Were all forces finite?")
         if not self.atoms.cell.volume > 0 or not self.atoms.pbc.all():

@@ -12,6 +12,28 @@ import numpy as np
 from ase import Atoms
 
 
+def any_contact(atoms: Atoms, limit_A: float) -> bool:
+    """Whether any two atoms, periodic images included, are nearer than `limit_A` (Å); for every step of a dynamics.
+
+    Two atoms so near have coordinates along the normal of each face that differ by less than the limit: a tree over
+    these, in which the cell is a box, asks for all pairs at once and nearly always finds none to measure.
+    """
+    from scipy.spatial import cKDTree
+
+    cell = np.asarray(atoms.cell.complete()) if atoms.pbc.any() else np.eye(3)
+    inverse = np.linalg.inv(cell)
+    widths = 1 / np.linalg.norm(inverse, axis=0)
+    if (widths[atoms.pbc] > 2 * limit_A).all():
+        fractions = atoms.positions @ inverse
+        fractions -= np.floor(fractions) * atoms.pbc
+        points = fractions * widths
+        points[atoms.pbc & (points >= widths)] = 0.0  # rounding took them to the end of the box, which is its beginning
+        tree = cKDTree(points, boxsize=np.where(atoms.pbc, widths, 0.0))
+        if not tree.query_pairs(limit_A * (1 + 1e-9), p=np.inf):
+            return False
+    return bool(nearest_contacts(atoms, limit_A))
+
+
 def nearest_contacts(atoms: Atoms, limit_A: float) -> list[tuple[int, int, float]]:
     """Return the closest partner of every atom that has one below `limit_A` (Å), as (i, j, distance), closest first,
     each pair once.

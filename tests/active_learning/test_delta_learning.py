@@ -304,13 +304,13 @@ def test_a_launched_run_killed_while_it_labels_and_while_it_learns_ends_the_same
         "device": "cpu",
     }
     store = Store(tmp_path)
-    whole, killed = (DeltaLearning(**fields).launch(store=store) for _ in range(2))
+    whole, killed = DeltaLearning(**fields).run(store=store), DeltaLearning(**fields).launch(store=store)
     for stage, enough in (("labels", 3), ("training", 10)):
         until(lambda: len(killed.table(stage)) >= enough)  # noqa: B023
         os.kill(killed.status().pid, signal.SIGKILL)
         until(lambda: not killed.status().active)
         killed.resume()
-    assert [run.wait().state for run in (whole, killed)] == ["finished"] * 2
+    assert [whole.state, killed.wait().state] == ["finished"] * 2
     for name in ("labels", "differences", "fragments"):
         one, other = (run.table(name).drop(columns="cpu_s", errors="ignore") for run in (whole, killed))
         assert one.equals(other), name

@@ -144,7 +144,9 @@ def test_rehearsal_holds_the_rest_back(student, finished, tmp_path):
 
 def test_killed_in_every_stage_no_label_is_bought_twice_and_the_end_is_the_same(student, tmp_path):
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload([HERE, "labkit.training.trainer", "labkit.potentials"])
+    processes.set_forkserver_preload(
+        [HERE, "labkit.training.trainer", "labkit.potentials", "lightning_fabric", "torch._dynamo"]
+    )
     store, log = Store(tmp_path), tmp_path / "calls.txt"
     options = {"teacher": f"{HERE}:Counting", "epochs": 12, "copies": 1}
     whole = task(student, **options).run(store=store)

@@ -19,8 +19,21 @@ from labkit.potentials.committee import Committee
 from labkit.references.label_store import read_failures
 from labkit.runs import Run, Store
 from labkit.runs.controls import write_controls
-from tests.active_learning.loop_tools import MARK, MORSE, SMALL, STOPPED, InThreads, Watched, attempt, task, trimer
+from tests.active_learning.loop_tools import (
+    HERE,
+    MARK,
+    MORSE,
+    SMALL,
+    STOPPED,
+    InThreads,
+    Watched,
+    attempt,
+    task,
+    trimer,
+)
 
+#: Each would take an attempt a second or more to import; an optimiser brings torch._dynamo.
+PRELOAD = [HERE, "labkit.training.trainer", "labkit.potentials", "lightning_fabric", "torch._dynamo"]
 MD = {"explore": "md", "duration_fs": 60.0, "timestep_fs": 2.0, "sample_every_fs": 10.0}
 STAGES = (
     "round 0, label: 5 labelled",
@@ -38,7 +51,7 @@ STAGES = (
 def processes():
     """Processes that begin with torch in memory, each of them one attempt at a run."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.active_learning.loop_tools", "labkit.training.trainer", "labkit.potentials"])
+    context.set_forkserver_preload(PRELOAD)
     return context
 
 

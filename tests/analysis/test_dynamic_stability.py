@@ -8,6 +8,7 @@ from ase.build import bulk, molecule
 from labkit.analysis.critical_temperature import critical_temperature
 from labkit.analysis.dynamic_stability import (
     displacements,
+    left_places,
     mode_amplitudes,
     rms_A,
     structural_descriptor,
@@ -89,6 +90,17 @@ def test_a_molecule_is_turned_back_and_a_crystal_is_not():
     assert rms_A(displacements([turned], ideal, "drift")[0]) > 0.1
     with pytest.raises(ValueError, match="does not turn"):
         displacements([salt()], salt(), "rotation")
+
+
+def test_an_atom_that_hopped_away_is_told_from_a_large_distortion():
+    ideal = salt()
+    moved = np.tile(0.4 * 5.64 / 2 * np.array([0.6, 0.8, 0.0]), (8, 1))
+    assert not left_places(moved, ideal).any()
+    moved[3] *= 1.5
+    assert np.flatnonzero(left_places(moved, ideal)).tolist() == [3]
+    (far,) = as_frames(ideal, [moved - moved.mean(axis=0)])
+    far.positions[3] += moved[3]
+    assert not left_places(moved, ideal, far).any()  # where the distortion itself leads, nothing is lost
 
 
 def test_the_amplitude_of_a_mode_is_the_part_of_the_displacement_along_it():

@@ -119,6 +119,20 @@ def test_a_molecule_that_was_only_turned_does_not_move():
     np.testing.assert_allclose(displacement(linear, bent_line), 0, atol=1e-6)
 
 
+def test_modes_of_a_molecule_that_lies_otherwise_are_turned_with_it():
+    rng = np.random.default_rng(4)
+    ground = Atoms("CH4", 2 * rng.normal(size=(5, 3)))
+    root = rng.normal(size=(15, 15))
+    excited = ground.copy()
+    excited.positions += 0.05 * rng.normal(size=(5, 3))
+    modes = normal_modes(ground, root @ root.T + 5 * np.eye(15))
+    known = huang_rhys(modes, ground, excited)
+    for atoms in (ground, excited):
+        atoms.rotate(70, (1, 2, 3))
+        atoms.translate([1, 2, 3])
+    np.testing.assert_allclose(huang_rhys(modes, ground, excited).factors, known.factors, atol=1e-9)
+
+
 def test_the_participation_ratio_counts_atoms():
     vectors = np.zeros((2, 4, 3))
     vectors[0, 0, 0] = 1.0

@@ -15,6 +15,7 @@ ENERGY = "1.8 0.1\n1.9 0.4\n2.0 0.2\n"
         ENERGY.replace(" ", ", "),
         ENERGY.replace(" ", "\t"),
         ENERGY.replace(".", ",").replace(" ", ";"),
+        ENERGY.replace(".", ","),
         "# a comment\nEnergy (eV) Intensity\n\n" + ENERGY,
         ENERGY.replace("\n", " 7 8\r\n"),
         "2.0 0.2\n1.8 0.1\n1.9 0.4",

@@ -80,6 +80,24 @@ def test_modes_of_something_else_are_refused(nv):
         huang_rhys(normal_modes(atoms, hessian), nv.ground, nv.excited)
 
 
+def test_modes_whose_atoms_are_ordered_otherwise_are_refused(nv, nv_modes):
+    order = np.roll(np.arange(215), -1)
+    with pytest.raises(InvalidStructure, match="atom 0 is C in the ground state and N in the modes; sort both alike"):
+        huang_rhys(nv_modes, nv.ground[order], nv.excited[order])
+    order = np.append(0, np.arange(214, 0, -1))
+    with pytest.raises(InvalidStructure, match=r"from its place in the modes, over 1 Å\. Are the force constants"):
+        huang_rhys(nv_modes, nv.ground[order], nv.excited[order])
+    shrunk = nv.ground.copy()
+    shrunk.set_cell(0.9 * shrunk.cell.array, scale_atoms=True)
+    with pytest.raises(InvalidStructure, match="belong to another cell"):
+        huang_rhys(nv_modes, shrunk, shrunk)
+    shifted = nv.ground.copy(), nv.excited.copy()
+    for atoms in shifted:
+        atoms.translate(0.5 * atoms.cell.array.sum(axis=0))
+        atoms.wrap()
+    assert huang_rhys(nv_modes, *shifted).total == pytest.approx(2.9271, abs=1e-4)
+
+
 def test_force_constants_that_are_none_are_refused():
     atoms, hessian = crystal()
     with pytest.raises(InvalidStructure, match=r"6 atoms need \(18, 18\)"):

@@ -1,9 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pytest
 from ase import Atoms, units
-from ase.constraints import FixAtoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms, FixBondLengths, FixCartesian, FixCom, MirrorForce
 
 from labkit.analysis.vibrations import CM_PER_THZ, Velocities, vdos, velocities, velocity_autocorrelation
 from labkit.errors import InvalidStructure
@@ -69,6 +71,8 @@ def test_velocities_from_positions_have_the_spectrum_of_the_true_ones():
     both = [vdos(one, resolution_THz=0.5) for one in (from_positions, given)]
     np.testing.assert_allclose(both[0].total, both[1].total, atol=0.003 * both[1].total.max())
     assert both[0].temperature_K == pytest.approx(both[1].temperature_K, rel=1e-3)
+    with pytest.raises(InvalidStructure, match=r"move 3\.9\d times as far .* Is 0\.5 fs the time between two stored"):
+        velocities(frames_of(x[:99], v), frame_interval_fs=INTERVAL_FS / 4)
 
 
 def test_frames_that_know_their_times_need_no_interval_and_must_be_equally_spaced():
@@ -80,6 +84,8 @@ def test_frames_that_know_their_times_need_no_interval_and_must_be_equally_space
     found = velocities(frames)
     assert found.frame_interval_fs == INTERVAL_FS
     assert len(found.values) == 59
+    with pytest.raises(ValueError, match=r"frame_interval_fs=0\.5 was given, but the frames are 2 fs apart"):
+        velocities(frames, frame_interval_fs=0.5)
     frames[30].info["time_fs"] += 0.5
     with pytest.raises(InvalidStructure, match=r"frames 29 and 30 are 2\.5 fs apart, the first two 2 fs"):
         velocities(frames)
@@ -98,6 +104,14 @@ def test_frames_wrapped_into_the_cell_are_unwrapped_or_refused():
         velocities(wrapped, frame_interval_fs=INTERVAL_FS)
     found = velocities(wrapped, frame_interval_fs=INTERVAL_FS, wrapped=True)
     np.testing.assert_allclose(found.values, np.diff(x, axis=0) / (INTERVAL_FS * units.fs), atol=1e-9)
+
+
+def test_frames_whose_atoms_change_their_order_are_refused():
+    rng = np.random.default_rng(0)
+    places = 2.5 * np.indices((2, 2, 2)).reshape(3, -1).T
+    frames = [Atoms("C8", positions=rng.permutation(places) + rng.normal(0, 0.05, (8, 3))) for _ in range(20)]
+    with pytest.raises(InvalidStructure, match=r"move as at .* K from frame to frame. Are they in the same order"):
+        velocities(frames, frame_interval_fs=5.0)
 
 
 def test_the_error_is_the_scatter_that_other_seeds_show():
@@ -140,12 +154,53 @@ def test_too_coarse_a_sampling_is_said():
 
 def test_atoms_held_by_a_constraint_are_no_degrees_of_freedom():
     speeds = np.random.default_rng(0).normal(size=(400, 4, 3)) * [[[0], [0], [1], [1]]]
-    frames = [Atoms("H4", positions=3 * np.eye(4, 3), constraint=FixAtoms([0, 1])) for _ in speeds]
+    held = [FixAtoms([0, 1]), FixCartesian([1], mask=(True, False, False))]  # the second holds nothing more
+    frames = [Atoms("H4", positions=3 * np.eye(4, 3), constraint=held) for _ in speeds]
     for frame, speed in zip(frames, speeds, strict=True):
         frame.set_velocities(speed)
     found = vdos(velocities(frames, frame_interval_fs=1.0))
     assert found.degrees_of_freedom == 6
     assert found.temperature_K * units.kB == pytest.approx(M_H, rel=0.05)
+
+
+@pytest.mark.parametrize("with_momenta", [True, False])
+def test_forces_in_the_frames_give_a_folded_vibration_away(with_momenta):
+    t, nu = np.arange(600) * 10e-3, np.array([93.0, 11.0])  # frames 10 fs apart: 93 THz folds to 7 THz, in mid-band
+    omega = 2 * np.pi * nu * 1e-3 / units.fs
+    phase = 2 * np.pi * nu * t[:, None]
+    sizes = 0.05 / np.sqrt([M_H, M_O])
+    x, v, a = (np.zeros((len(t), 2, 3)) for _ in range(3))
+    for atom in range(2):
+        v[:, atom, atom] = sizes[atom] * np.cos(phase[:, atom])
+        x[:, atom, atom] = sizes[atom] * np.sin(phase[:, atom]) / omega[atom]
+        a[:, atom, atom] = -sizes[atom] * omega[atom] * np.sin(phase[:, atom])
+    frames = [Atoms("HO", positions=one, constraint=FixCom()) for one in x]
+    for frame, speed, pull in zip(frames, v, a, strict=True):
+        if with_momenta:
+            frame.set_velocities(speed)
+        frame.calc = SinglePointCalculator(frame, forces=pull * [[M_H], [M_O]])
+    coarse = vdos(velocities(frames, frame_interval_fs=10))
+    assert re.search(r"the forces on H change its velocity .* above 50 THz, the most that frames 10 fs", coarse.warning)
+    for frame in frames:
+        frame.calc = None
+    assert vdos(velocities(frames, frame_interval_fs=10)).warning == ""  # without forces there is no way to know
+
+
+def test_rigid_bonds_take_a_degree_of_freedom_each_and_unknown_constraints_are_refused():
+    rng, frames = np.random.default_rng(0), []
+    for _ in range(400):
+        frame = Atoms("H4", positions=3 * np.eye(4, 3), constraint=FixBondLengths([(0, 1), (2, 3)]))
+        frame.set_momenta(np.sqrt(M_H) * rng.normal(size=(4, 3)))  # the constraint projects them
+        frames.append(frame)
+    found = vdos(velocities(frames, frame_interval_fs=1.0))
+    assert found.degrees_of_freedom == 12 - 3 - 2
+    assert found.temperature_K * units.kB == pytest.approx(1, rel=0.03)
+    for frame in frames:
+        frame.set_constraint(MirrorForce(0, 1))
+    with pytest.raises(InvalidStructure, match="constraint MirrorForce, whose degrees of freedom are not known"):
+        velocities(frames, frame_interval_fs=1.0)
+    with pytest.raises(ValueError, match=r"with 3 degrees of freedom taken out and 3 constrained have none"):
+        vdos(Velocities(rng.normal(size=(50, 2, 3)), 1.0, np.ones(2), constrained=3))
 
 
 def test_what_cannot_be_read_is_refused_with_the_reason():
@@ -156,6 +211,8 @@ def test_what_cannot_be_read_is_refused_with_the_reason():
         vdos(good, groups={"guest": [0], "host": [1, 2]})
     with pytest.raises(ValueError, match="the groups name atoms -1 to 2; there are those from 0 to 3"):
         vdos(good, groups={"guest": [-1], "host": [0, 1, 2]})
+    with pytest.raises(ValueError, match="max_lag_fs=-5 must be positive"):
+        velocity_autocorrelation(good, max_lag_fs=-5)
     with pytest.raises(ValueError, match="all velocities are zero"):
         vdos(Velocities(np.zeros((50, 2, 3)), 1.0, np.ones(2)))
     with pytest.raises(ValueError, match="trajectory 1 differs from the first"):

@@ -12,6 +12,7 @@ from labkit.analysis.vibrations_committee import (
     reweighted_spectrum,
     spectrum_band,
     stick_band,
+    t_factor,
 )
 from labkit.analysis.vibrations_modes import MEV_PER_THZ
 from labkit.analysis.vibrations_reweighting import reweighted
@@ -140,6 +141,18 @@ def test_the_band_of_a_spectrum_is_the_scatter_beyond_counting():
     same = spectrum_band(grid, 1 + counted * rng.normal(size=(40, 200)), errors=np.full((40, 200), counted))
     assert same.committee_error.mean() < 0.03
     assert spectrum_band(grid, seen).committee_error.mean() == pytest.approx(np.hypot(between, counted), rel=0.05)
+
+
+def test_two_errors_of_four_members_hold_less_than_two_of_many():
+    rng = np.random.default_rng(0)
+    spectra, truth = rng.normal(size=(4, 20000)), rng.normal(size=20000)
+    # The mean of a committee is as far off as the calibrated spread says, not as its standard error.
+    error = spectrum_band(np.arange(20000), spectra).error
+    held = [(np.abs(truth) < factor * error).mean() for factor in (2, t_factor(4), t_factor(4, 0.68))]
+    assert held == pytest.approx([0.861, 0.95, 0.68], abs=0.01)
+    assert t_factor(1000) == pytest.approx(1.96, abs=0.01)
+    with pytest.raises(ValueError, match="members=1 must be at least 2"):
+        t_factor(1)
 
 
 def test_the_harmonic_band_is_widest_on_the_flanks_of_a_line_that_members_place_differently():

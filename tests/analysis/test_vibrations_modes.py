@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,16 @@ from scipy.spatial.transform import Rotation
 
 from labkit.analysis.luminescence_modes import normal_modes
 from labkit.analysis.vibrations import Velocities, vdos
-from labkit.analysis.vibrations_modes import MEV_PER_THZ, eckart_frame, equipartition, mode_spectra, project
+from labkit.analysis.vibrations_coherence import coherence
+from labkit.analysis.vibrations_lorentzian import fit_lines
+from labkit.analysis.vibrations_modes import (
+    MEV_PER_THZ,
+    ModeVelocities,
+    eckart_frame,
+    equipartition,
+    mode_spectra,
+    project,
+)
 from labkit.errors import InvalidStructure
 
 from .vibrations_toys import SpringMolecule
@@ -65,6 +75,8 @@ def test_the_error_of_a_mode_temperature_is_the_scatter_between_trajectories(mod
     scatter = np.std([one.temperatures_K for one in found], axis=0, ddof=1).mean()
     assert np.mean([one.errors_K.mean() for one in found]) == pytest.approx(scatter, rel=0.25)
     assert found[0].mean_K == pytest.approx(found[0].temperatures_K.mean())
+    # translations and rotations, which are taken out, do not cool the mean
+    assert equipartition(project(inner[0], modes), blocks=5).mean_K == pytest.approx(found[0].mean_K)
 
 
 def test_the_modes_move_alike_however_the_molecule_is_turned(methane, modes):
@@ -183,6 +195,27 @@ def test_projection_is_the_sum_over_mass_weighted_velocities(methane, modes):
     bare = project(moving, modes.vectors.astype(complex), frequencies_THz=modes.energies_meV / MEV_PER_THZ)
     np.testing.assert_allclose(bare.values[:, [9, 4]], found.values)
     assert np.isnan(project(moving, modes.vectors).harmonic_THz).all()
+
+
+def test_modes_that_the_frames_are_too_coarse_for_are_named():
+    t = np.arange(2000)[:, None] * 10e-3
+    waves = np.cos(2 * np.pi * np.array([11.0, 93.0]) * t)  # 93 THz at 10 fs looks like 7 THz
+    moving = ModeVelocities(waves, 10.0, np.array([4, 9]), np.array([11.0, 93.0]))
+    assert re.match(r"modes 9 vibrate at up to 93 THz, above the 50 THz .* every 4\.3 fs", mode_spectra(moving).warning)
+    first, second = fit_lines(moving)
+    assert first.frequency_THz == pytest.approx(11, abs=0.1)
+    assert np.isnan(second.frequency_THz)
+    assert "above the 50 THz" in second.warning
+    assert np.isfinite(equipartition(moving).temperatures_K).all()  # true velocities keep their energy
+    coarse = equipartition(replace(moving, differences=True))
+    assert np.isnan(coarse.temperatures_K).tolist() == [False, True]
+    assert coarse.mean_K == coarse.temperatures_K[0]
+    assert coarse.warning == mode_spectra(moving).warning
+    assert coherence(moving, [4], [9]).warning == coarse.warning
+    fine = replace(moving, frame_interval_fs=5.0)
+    assert mode_spectra(fine).warning == equipartition(replace(fine, differences=True)).warning == ""
+    edge = replace(moving, values=np.cos(2 * np.pi * 48 * t) * [1, 1], harmonic_THz=np.full(2, np.nan))
+    assert "Write frames more often" in mode_spectra(edge).warning
 
 
 def test_velocities_from_positions_give_the_same_temperatures(methane, modes):

@@ -69,6 +69,10 @@ def test_bands_states_and_the_softest_mode_are_drawn(page, area):
     assert "4.28i THz" in area.get_by_role("table", name="Imaginary modes").inner_text()
     area.get_by_text("the structure gains energy along this mode").wait_for()
     area.locator(".labkit-ngl[data-scene]").wait_for(timeout=40_000)
+    for name in ("Phase of the mode", "How far the atom that moves most goes"):
+        assert area.get_by_role("slider", name=name).count() == 1
+    assert area.get_by_role("button", name="Play", exact=True).count() == 1
+    assert area.get_by_role("button", name="Share").count() == 0
     time.sleep(1)
     page.screenshot(f"phonons_{page.kernel}", area)
     assert page.errors == []

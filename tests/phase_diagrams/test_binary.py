@@ -49,7 +49,7 @@ def test_a_gap_closes_at_the_critical_temperature():
 
 def test_at_an_invariant_all_three_phases_touch_one_tangent(with_compounds):
     by_name = {phase.name: phase for phase in with_compounds.phases}
-    assert [one.kind for one in with_compounds.invariants] == ["eutectic", "eutectic", "peritectic", "eutectic"]
+    assert [one.kind for one in with_compounds.invariants] == ["eutectoid", "eutectic", "peritectic", "eutectic"]
     for one in with_compounds.invariants:
         x = np.array(one.compositions)
         f = [float(by_name[name].free_energy(at, one.temperature_K)) for name, at in zip(one.phases, x, strict=True)]
@@ -93,6 +93,18 @@ def test_labels_of_fields_lie_inside_of_them(with_compounds):
         x, temperature = one.centre()
         low, high = (np.interp(temperature, one.temperatures_K, side) for side in (one.low, one.high))
         assert low - 1e-9 <= x <= high + 1e-9
+
+
+def test_a_label_stands_off_the_gap_below_it():
+    phases = (
+        LinePhase("A", 0, 0.0, kB),
+        LinePhase("B", 1, 0.0, kB),
+        SolutionPhase("L", (0.1, 2 * kB), (0.06, 2 * kB), 0.22),
+    )
+    diagram = binary_diagram(phases, np.linspace(300, 1600, 27))
+    critical = 0.22 / (2 * kB)
+    (above,) = [T for x, T in (one.centre() for one in field(diagram, "L")) if critical - 1 < T]
+    assert critical + 50 < above < 1550
 
 
 def test_temperatures_and_closing_must_make_sense():

@@ -5,7 +5,9 @@ import pytest
 
 from labkit.errors import InvalidStructure
 from labkit.phase_diagrams.competing import formation_energy, reaction, stability
+from labkit.phase_diagrams.grand_potential import stability_window
 from labkit.phase_diagrams.hull import convex_hull
+from labkit.phase_diagrams.hull_entry import mixture
 from tests.phase_diagrams.hull_toys import random_entries, toy
 
 
@@ -32,6 +34,24 @@ def test_no_element_has_to_be_known():
         stability(toy("Li3PS4", -0.8), phases[:1])
     with pytest.raises(ValueError, match="never compared"):
         stability(toy("Li3PS4", -0.8), [*phases, toy("S", 0, level="PBE")])
+
+
+def test_oxygen_and_peroxides_are_counted_as_they_are_written():
+    lithium, oxygen = toy("Li2", -1.9, "Li"), toy("O2", -4.9, "O2")
+    oxide, peroxide = toy("Li8O4", -4.8, "Li2O"), toy("Li4O4", -4.7, "Li2O2")
+    assert (oxygen.formula, peroxide.formula, peroxide.formula_units) == ("O2", "Li2O2", 2)
+    hull = convex_hull([lithium, oxygen, oxide])
+    assert mixture(hull.decomposition(peroxide)) == "Li2O + 0.5 O2"
+    assert mixture(hull.decomposition("LiO2")) == "0.75 O2 + 0.5 Li2O"
+    assert stability_window(hull, oxide).oxidation.text == "0.5 O2"
+    found = reaction([oxygen, lithium], [peroxide])
+    assert found.text == "O2 + 2 Li → Li2O2"
+    assert found.energy_eV == pytest.approx(-4.7 * 4 + 4.9 * 2 + 1.9 * 2)
+
+
+def test_a_name_that_holds_several_formula_units_is_not_counted_as_one():
+    parts = convex_hull([toy("S8", -4.0, "S8"), toy("P4", -5.0, "P4"), toy("P4S10", -6.0, "P4S10 (h)")])
+    assert mixture(parts.decomposition("P2S9")) == "P2S5 (h) + 4 S"
 
 
 def test_a_reaction_is_balanced_and_its_energy_is_of_the_first_reactant():

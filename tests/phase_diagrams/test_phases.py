@@ -10,7 +10,7 @@ from labkit.errors import InvalidTask, UnreadableFile
 from labkit.phase_diagrams.cluster_expansion_sampling import SampledAlloy
 from labkit.phase_diagrams.phases import LinePhase, SolutionPhase, TabulatedPhase
 from labkit.phase_diagrams.phases_free_energy import TabulatedEnergy
-from labkit.phase_diagrams.phases_vibrations import vibrating
+from labkit.phase_diagrams.phases_vibrations import expanding, vibrating
 
 T = np.array([300.0, 700.0, 1500.0])[:, None]
 X = np.array([0.01, 0.2, 0.5, 0.9])
@@ -118,16 +118,23 @@ class Crystal:
         return SimpleNamespace(temperatures_K=T, free_energy_eV=0.1 - 2e-7 * T**2, imaginary_fraction=self.left_out)
 
 
+def expanded(left_out):
+    grid = np.arange(0, 1001, 100.0)
+    return SimpleNamespace(atoms=2, temperatures_K=grid, gibbs_eV=-6 - 2e-6 * grid, left_out=left_out)
+
+
 def test_vibrations_make_a_free_energy_for_each_atom():
     phase = LinePhase("c", 0.5, source=vibrating(Crystal(), -3.0, name="c"))
     assert phase.free_energy(0.5, 900.0) == pytest.approx(-3 + 0.05 - 1e-7 * 900**2, abs=1e-9)
-    expands = SimpleNamespace(atoms=2, temperatures_K=np.arange(0, 1001, 100.0), gibbs_eV=-6 - 2e-4 * np.arange(11))
+    expands = expanded(np.zeros(5))
     assert LinePhase("q", 0.5, source=expands).free_energy(0.5, 500.0) == pytest.approx(-3 - 5e-4)
 
 
 def test_a_crystal_with_imaginary_modes_has_no_free_energy():
     with pytest.raises(InvalidTask, match=r"4.0% of the modes of c are imaginary"):
         vibrating(Crystal(0.04), -3.0, name="c")
+    with pytest.raises(InvalidTask, match=r"2.0% of the modes of q are imaginary"):
+        expanding(expanded(np.array([0, 0, 0, 0, 0.02])), "q")
 
 
 def sampled(noise: float = 0.0) -> SampledAlloy:

@@ -78,6 +78,14 @@ def test_charge_energy_and_ions_are_conserved():
     np.testing.assert_allclose(curve.at([(s.x_low + s.x_high) / 2 for s in curve.steps]), steps["voltage_V"])
 
 
+def test_the_volume_change_is_that_of_the_lowest_states():
+    states = [toy("CoO2", -6.0, volume_A3_atom=12), toy("LiCoO2", -6.2, volume_A3_atom=10)]
+    metastable = [toy("CoO2", -5.0, volume_A3_atom=30), toy("LiCoO2", -6.0, volume_A3_atom=40)]
+    curve = voltage_curve([*states, *metastable], toy("Li", -1.9))
+    assert curve.volume_change == pytest.approx(36 / 40 - 1)
+    assert curve.volume_change == pytest.approx(curve.table()["volume_change"][0])
+
+
 def test_capacities_are_the_published_ones():
     # Methods B 1.2: LiCoO2 273.8, LiFePO4 169.9, LiC6 371.9 mAh/g, the last for each gram of C6.
     cobalt = voltage_curve([toy("CoO2", -6), toy("LiCoO2", -6)], LI)

@@ -135,6 +135,16 @@ def test_voltages_never_rise_where_rounding_hides_the_vacancies_of_an_order():
     assert steps[[0, 2]] == pytest.approx([4.75, 3.25], abs=1e-6)
 
 
+@pytest.mark.parametrize(("temperature", "points"), [(0.0, 41), (50.0, 42)])
+def test_an_order_of_a_quarter_ends_both_plateaus_whatever_the_grid(temperature, points):
+    attracting = TwoSublattices("order", (3.7, 3.5), -0.2, -0.3, share=0.25, valence=2)
+    (empty, quarter, first), (same, full, second) = plateaus(attracting, temperature, points=points)
+    assert (empty, quarter, same, full) == pytest.approx((0, 0.25, 0.25, 1), abs=1e-5)
+    energies = attracting.free_energy(np.array([0.0, 0.25, 1.0]), 0.0)
+    slopes = np.diff(energies) / [0.25, 0.75]
+    assert (first, second) == pytest.approx(tuple(-slopes / 2), abs=1e-6)
+
+
 def test_two_line_phases_have_the_flat_plateau_of_their_energies():
     phases = [LinePhase("FePO4", 0.0, 0.0), LinePhase("LiFePO4", 1.0, -3.42)]
     np.testing.assert_allclose(voltage_at(phases, np.array([0.1, 0.5, 0.9]), T), 3.42, atol=1e-12)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
+from ase import units
 from ase.build import bulk
 
 from labkit.plots import phonons as plots
@@ -63,14 +64,17 @@ def test_thermal_functions_say_when_modes_are_left_out():
     assert ax.lines[0].get_ydata() == pytest.approx(-T / 1000)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["free energy", "entropy", "heat capacity"]
     assert "7 % of the modes are imaginary and left out" in ax.get_xlabel()
+    few = plots.thermal_functions(replace(thermal, imaginary_fraction=0.003))
+    assert "0.3 % of the modes are imaginary and left out" in few.get_xlabel()
 
 
 def test_quasi_harmonic_panels_mark_the_minima():
     T, v = np.linspace(0, 500, 11), np.linspace(9, 12, 7)
     volume = 10 + T / 500
     helmholtz = (v[None] - volume[:, None]) ** 2 - T[:, None] / 1000
+    modulus = 2 * volume / units.GPa
     result = QuasiHarmonicResult(
-        1, 0.0, T, -T / 1000, volume, T * 1e-7, 100 - T / 100, T * 0, T * 0, T * 0, v, v * 0, helmholtz, v * 0
+        1, 0.0, T, -T / 1000, volume, T * 1e-7, modulus, T * 0, T * 0, T * 0, v, v * 0, helmholtz, v * 0
     )
     panels = plots.quasi_harmonic(result, curves=3)
     assert len(panels) == 4
@@ -78,8 +82,12 @@ def test_quasi_harmonic_panels_mark_the_minima():
     assert panels[1].lines[0].get_ydata() == pytest.approx(volume)
     assert panels[2].lines[0].get_ydata() == pytest.approx(T * 0.1)
     assert "left out" not in panels[0].get_xlabel()
-    warned = plots.quasi_harmonic(replace(result, left_out=0.07 + v * 0))
-    assert "imaginary modes, up to 7 %, left out" in warned[0].get_xlabel()
+    warned = plots.quasi_harmonic(replace(result, left_out=0.003 + v * 0))
+    assert "imaginary modes, up to 0.3 %, left out" in warned[0].get_xlabel()
+    rough = plots.quasi_harmonic(replace(result, helmholtz_eV=helmholtz + 0.1 * (-1.0) ** np.arange(7)))
+    heights = [np.ptp(one[3].collections[0].get_datalim(one[3].transData).intervaly) for one in (panels, rough)]
+    assert heights[1] > 2 * heights[0]
+    assert ["not to be trusted" in ax.get_xlabel() for ax in (panels[2], *rough)] == [False, False, True, True, True]
     with pytest.raises(ValueError, match="needs 4"):
         plots.quasi_harmonic(result, panels[:2])
 

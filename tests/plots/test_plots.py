@@ -11,6 +11,7 @@ from ase.build import bulk
 from matplotlib.figure import Figure
 
 from labkit import analysis, plots
+from labkit.plots.palette import ink, ramp
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,15 @@ def test_on_a_dark_page_the_curve_takes_the_lighter_blue(walk):
     with plots.style(dark=True):
         dark = plots.msd(walk).lines[0].get_color()
     assert (light, dark) == (plots.PALETTE["blue"], plots.PALETTE["sky_blue"])
+
+
+def test_neither_black_nor_dark_blue_is_drawn_on_a_dark_page():
+    with plots.style(dark=True):
+        ax = Figure().subplots()
+        assert ink(ax, "black") == plots.ground(dark=True)["text"]
+        assert ramp(ax, "cividis")(np.linspace(0, 1, 20))[:, :3].sum(axis=1).min() > 0.9
+    page = Figure().subplots()
+    assert (ink(page, "black"), ramp(page, "cividis").name) == ("#000000", "cividis")
 
 
 def test_two_radial_distribution_functions_on_one_pair_of_axes_differ_in_colour_and_name():

@@ -66,6 +66,14 @@ def test_voltage_steps_stand_beside_what_is_measured():
         voltage_steps([])
 
 
+def test_curves_of_two_ions_are_not_all_measured_against_the_first():
+    states = {ion: [toy("CoO2", -6), toy(f"{ion}CoO2", -6)] for ion in ("Li", "Na")}
+    curves = [voltage_curve(states[ion], toy(ion, -1.5)) for ion in states]
+    ax = voltage_steps(curves)
+    assert ax.get_ylabel() == "voltage against the metal of each ion (V)"
+    assert ax.get_xlabel() == "ion content x"
+
+
 def test_warm_voltages_have_a_line_for_each_electrode_and_temperature():
     gases = [LatticeGas("flat", 3.45, -0.2), LatticeGas("sloping", 3.9, 0.5)]
     ax = warm_voltages(gases, (300, 900))

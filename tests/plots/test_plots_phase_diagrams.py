@@ -27,8 +27,10 @@ def test_a_diagram_names_its_fields_and_its_invariants(diagram, dark):
         ax.figure.canvas.draw()
     words = [one.get_text() for one in ax.texts]
     assert {"liquid", "AB", "alpha + AB", "AB + liquid"} <= set(words)
+    named = [f"{one.kind}, {one.temperature_K:.0f} K" for one in diagram.invariants]
     assert [word for word in words if word.endswith(" K")] == [
-        f"{one.temperature_K:.0f} K" for one in diagram.invariants
+        *named,
+        *(f"{one.temperature_K:.0f} K" for one in diagram.congruent),
     ]
     assert ax.get_xlabel() == "atomic fraction of Pt in Cu-Pt"
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1), (300, 1200))
@@ -55,6 +57,15 @@ def test_free_energies_touch_their_common_tangents(diagram):
     assert tie.get_ydata()[1] == pytest.approx(marker.get_ydata()[0])
     assert np.min(liquid.get_ydata() - np.interp(liquid.get_xdata(), tie.get_xdata(), tie.get_ydata())) > -1e-6
     assert "600 K (meV/atom)" in ax.get_ylabel()
+    ax.figure.canvas.draw()
+    written = ax.yaxis.label.get_window_extent()
+    assert 0 < written.y0 < written.y1 < ax.figure.bbox.height  # nothing of it is cut off
+
+
+def test_phases_of_one_composition_are_drawn_without_a_line_between_ends():
+    ax = free_energies([LinePhase("cold", 0.5, 0.0), LinePhase("hot", 0.5, 0.01, kB)], 100.0)
+    heights = [float(one.get_ydata()[0]) for one in ax.lines]
+    assert heights == pytest.approx([0.0, 10 - 1000 * kB * 100])
 
 
 def test_polygons_of_landau_are_drawn_in_the_same_colours(diagram):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,7 @@ def test_wave_numbers_keep_the_number_of_states_and_groups_have_their_names(foun
     area = np.sum(line.get_ydata()) * np.diff(line.get_xdata())[0]
     assert area == pytest.approx(found.total[found.frequencies_THz <= 20].sum() * found.frequencies_THz[1])
     assert ax.get_xlim()[1] == pytest.approx(20 * CM_PER_THZ)
+    assert ax.get_title() == found.warning == ""
 
 
 def test_a_committees_band_stands_beside_the_statistics_and_wrong_input_is_refused(found):
@@ -53,6 +56,8 @@ def test_a_committees_band_stands_beside_the_statistics_and_wrong_input_is_refus
     ax = drawn(vdos([found, band], labels=["one trajectory", "committee"], errors=2))
     assert len(ax.collections) == 2
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one trajectory", "committee"]
+    doubted = replace(found, warning="frames are too rare")
+    assert drawn(vdos([doubted, band, doubted])).get_title() == "frames are too rare"
     with pytest.raises(ValueError, match="at least one"):
         vdos([])
     with pytest.raises(ValueError, match="1 labels were given for 2"):
@@ -75,6 +80,7 @@ def test_a_line_is_drawn_with_its_fit_and_its_lifetime(moving):
     bar = ax.lines[3].get_xdata()
     assert bar[1] - bar[0] == pytest.approx(line.width_THz)
     assert ax.get_ylabel() == "spectrum of mode 0 (eV/THz)"
+    assert mode_line(replace(line, warning="run longer.")).get_title() == "run longer."
 
 
 def test_the_coherence_map_has_both_groups_and_the_level_of_chance(moving):

@@ -58,6 +58,19 @@ def test_a_saved_potential_comes_back_exactly(architecture, dtype, long_range, t
     assert (other.stresses[0] == one.stresses[0]).all()
 
 
+@pytest.mark.parametrize("architecture", ["CAMP", "CAMP-L"])
+def test_to_open_one_draws_nothing_on_meta_which_would_import_torchs_compiler(architecture, tmp_path, monkeypatch):
+    saved, drawn = small(architecture, long_range=True).save(tmp_path / "saved"), []
+
+    def watched(draw):
+        return lambda *sizes: drawn.append(torch.get_default_device().type) or draw(*sizes)
+
+    for name in ("rand", "randn"):
+        monkeypatch.setattr(torch, name, watched(getattr(torch, name)))
+    load(saved, device="cpu")
+    assert set(drawn) == {"cpu"}
+
+
 def test_saving_over_a_saved_one_replaces_it_and_nothing_else_is_overwritten(tmp_path):
     small(seed=1).save(tmp_path / "saved")
     second = small(seed=2)

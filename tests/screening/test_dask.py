@@ -27,13 +27,15 @@ def pids(cluster):
 def test_two_hundred_candidates_on_a_cluster_lose_nothing_and_repeat_nothing(cluster, store, until, tmp_path):
     log = tmp_path / "log"
     stages = [
-        {"name": LOGGED, "parameters": {"log": str(log), "nap_s": 0.04, "dies": [33], "fails": [150], "sleeps": [77]}},
+        {
+            "name": LOGGED,
+            "parameters": {"log": str(log), "nap_s": 0.04, "dies": [33], "fails": [150], "sleeps": [77]},
+            "timeout_s": 5.0,
+        },
         {"name": "relaxation", "parameters": {"potential": "ase.calculators.emt:EMT", "fmax_eV_A": 0.3}},
     ]
     candidates = list(metals(200, rattle=0.02))
-    task = Screening(
-        candidates=candidates, stages=stages, scheduler=cluster.scheduler_address, timeout_s=5.0, order="breadth first"
-    )
+    task = Screening(candidates=candidates, stages=stages, scheduler=cluster.scheduler_address, order="breadth first")
     run = task.launch(store=store)
     until(lambda: "rows" in run.tables() and len(run.table("rows")) >= 20)
     before = pids(cluster)

@@ -70,10 +70,14 @@ def test_two_hundred_candidates_survive_a_killed_worker_and_a_killed_run(store, 
     log = tmp_path / "log"
     candidates = list(metals(200, rattle=0.02))
     stages = [
-        {"name": LOGGED, "parameters": {"log": str(log), "nap_s": 0.02, "dies": [33], "fails": [150], "sleeps": [77]}},
+        {
+            "name": LOGGED,
+            "parameters": {"log": str(log), "nap_s": 0.02, "dies": [33], "fails": [150], "sleeps": [77]},
+            "timeout_s": 5.0,
+        },
         {"name": "relaxation", "parameters": {"potential": "ase.calculators.emt:EMT", "fmax_eV_A": 0.2}},
     ]
-    task = Screening(candidates=candidates, stages=stages, processes=2, timeout_s=5.0)
+    task = Screening(candidates=candidates, stages=stages, processes=2)
     # The notebook: it launches, and is killed.
     (tmp_path / "task.json").write_text(task.to_json())
     script = (

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from labkit.errors import InvalidTask, LabkitError
 from labkit.runs import Run
@@ -66,6 +68,9 @@ def test_tables_and_objects_hold_the_same(run):
     assert list(table["temperature_K"]) == [10, 2000]
     assert table["order"].to_numpy() == pytest.approx([point.descriptor.order for point in crystal.points], abs=1e-6)
     assert crystal.points[0].displacements_A.shape == (161, 16, 3)
+    assert list(table["left_places"]) == [0, 0]
+    melted = replace(crystal, points=[crystal.points[0], replace(crystal.points[1], left_places=3)])
+    assert melted.critical_temperature() is None
     assert (
         pytest.approx(run.result()["crystals"][0]["critical_temperature"]["T_K"]) == crystal.critical_temperature().T_K
     )
@@ -92,8 +97,8 @@ def test_a_killed_run_goes_on_to_the_same_answer(tmp_path):
 
 def test_a_stable_crystal_is_said_to_be_stable(tmp_path):
     run = DynamicStability(
-        structures=["Cu"], potential="emt", relax="nothing", supercell=[2, 2, 2], temperatures_K=[300.0], steps=120,
-        equilibration_steps=20, frame_interval=2,
+        structures=[bulk("Cu")], potential="emt", relax="nothing", supercell=[2, 2, 2], temperatures_K=[300.0],
+        steps=120, equilibration_steps=20, frame_interval=2,
     ).run(store=tmp_path)  # fmt: skip
     (crystal,) = run.result()["crystals"]
     assert crystal["text"] == "Cu has no unstable mode in this supercell: it is stable at 0 K with this potential."

@@ -1,5 +1,8 @@
 """Dynamics that leaves physics stops, names the atom, the step and the cause, and keeps the last good frame."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -11,6 +14,7 @@ from labkit.errors import UnstableDynamics
 from labkit.runs import Store
 from labkit.simulators import MolecularDynamics
 from labkit.simulators.guards import Guard
+from labkit.structures.contacts import any_contact, nearest_contacts
 
 
 def copper() -> Atoms:
@@ -43,6 +47,29 @@ def test_atoms_that_fuse_are_named_across_the_cell_border():
     atoms.positions[1] = atoms.positions[0] - atoms.cell[0] + [0.3, 0, 0]
     with pytest.raises(UnstableDynamics, match=r"atoms 0 \(Cu\) and 1 \(Cu\) are 0.30 Å apart.*limit is 0.5"):
         Guard(1e4).check(with_results(atoms), 3, 300)
+
+
+def test_the_quick_look_at_every_step_finds_a_contact_where_there_is_one():
+    rng, touching = np.random.default_rng(0), 0
+    for _ in range(600):
+        cell = np.diag(rng.uniform(0.3, 6, 3)) + rng.uniform(-2, 2, (3, 3)) * rng.integers(0, 2)
+        n_atoms, periodic = rng.integers(1, 9), rng.integers(0, 2, 3).astype(bool)
+        places = rng.uniform(-10, 10, (n_atoms, 3)) * np.where(periodic, 1, 0.2)
+        atoms = Atoms(f"H{n_atoms}", places, cell=cell, pbc=periodic)
+        found = nearest_contacts(atoms, 0.5)
+        assert any_contact(atoms, 0.5) == bool(found)
+        touching += bool(found)
+    assert 60 < touching < 540
+
+
+def test_a_run_with_a_potential_that_needs_no_torch_does_not_wait_for_it(tmp_path):
+    code = (
+        "import sys; from ase.build import bulk; from labkit.simulators import MolecularDynamics; "
+        f"MolecularDynamics(structure=bulk('Cu', cubic=True), potential='emt', steps=2).run(store={str(tmp_path)!r}); "
+        "print('torch' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["False"]
 
 
 def test_a_temperature_above_the_limit_names_the_fastest_atom():

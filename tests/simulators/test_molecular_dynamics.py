@@ -31,8 +31,8 @@ def test_energy_drifts_by_less_than_a_millielectronvolt_per_atom_and_picosecond(
         potential="chgnet",
         ensemble="NVE",
         temperature_K=600,
-        timestep_fs=1,
-        steps=1000,
+        timestep_fs=1.5,
+        steps=667,
         device="cpu",
     ).run(store=tmp_path)
     table = run.table("thermo")
@@ -43,9 +43,11 @@ def test_energy_drifts_by_less_than_a_millielectronvolt_per_atom_and_picosecond(
 
 @pytest.mark.parametrize("ensemble", [name for name in ENSEMBLES if name != "NVT-Langevin"])
 def test_the_conserved_quantity_is_conserved(tmp_path, ensemble):
-    table = dynamics(tmp_path, ensemble=ensemble, steps=600, thermostat_time_fs=60).table("thermo")
-    conserved = table["conserved_energy_eV"]
-    assert np.ptp(conserved) < 0.03 * np.ptp(table["potential_energy_eV"]) + 2e-3
+    atoms = bulk("Cu").repeat(2)
+    atoms.rattle(0.02, seed=1)
+    run = dynamics(tmp_path, structure=atoms, ensemble=ensemble, steps=600, thermostat_time_fs=60)
+    table = run.table("thermo")
+    assert np.ptp(table["conserved_energy_eV"]) < 0.03 * np.ptp(table["potential_energy_eV"]) + 5e-4
 
 
 def test_the_same_seed_gives_the_same_trajectory_and_another_seed_another(tmp_path):
@@ -85,7 +87,7 @@ def test_positions_are_not_wrapped_so_that_displacements_can_be_read_off(tmp_pat
 
 
 def test_a_barostat_finds_the_volume_of_zero_pressure(tmp_path):
-    squeezed = bulk("Cu", cubic=True).repeat(2)
+    squeezed = bulk("Cu").repeat(2)
     squeezed.set_cell(squeezed.cell.array * 0.98, scale_atoms=True)
     run = dynamics(
         tmp_path,

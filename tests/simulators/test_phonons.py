@@ -231,6 +231,10 @@ def test_what_is_no_crystal_is_refused_with_what_to_do_instead():
     slab = fcc111("Cu", (1, 1, 3), vacuum=6)
     with pytest.raises(InvalidTask, match=r"not periodic in all three directions.* set atoms\.pbc = True"):
         Phonons(structures=[slab])
+    weightless = bulk("Ar", "fcc", 5.25)
+    weightless.set_masses([0.0])
+    with pytest.raises(InvalidTask, match=r"atom 0 \(Ar\) has the mass 0; phonons need a positive one"):
+        Phonons(structures=[weightless])
     for wrong, said in (([2, 2], "not 2"), ([2, 0, 2], "no positive volume"), ([-1, 0, 0, 0, 1, 0, 0, 0, 1], "volume")):
         with pytest.raises(InvalidTask, match=said):
             Phonons(supercell=wrong)

@@ -1,5 +1,7 @@
 """Expansion of Lennard-Jones argon against an evaluation of its own: shells, volumes, and the minimum of F."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms, units
@@ -13,6 +15,7 @@ from labkit.simulators import phonons_run
 from labkit.simulators.phonons_member import Member
 from labkit.simulators.phonons_quasi_harmonic import QuasiHarmonic
 from labkit.simulators.phonons_quasi_harmonic_result import QuasiHarmonicResult, quasi_harmonic, read
+from labkit.simulators.phonons_quasi_harmonic_scatter import bulk_modulus
 from labkit.simulators.phonons_result import read as read_crystal
 from tests.simulators.phonons_models import LennardJones, dispersion, energy, lattice_vectors
 
@@ -101,6 +104,7 @@ def test_the_run_keeps_its_table_its_volumes_and_its_words(run):
     assert "Ar at 1.120 V0" in run.log(300)
     summary = run.result()
     assert summary["warnings"] == []
+    assert (result.bulk_modulus_error_GPa < 0.03 * result.bulk_modulus_GPa).all()
     assert summary["thermal_expansion_1_K"] == pytest.approx(result.thermal_expansion_1_K[-1])
     assert result.free_energy_per_atom([10.0, 20.0]) == pytest.approx(result.free_energy([10.0, 20.0]))
     again = QuasiHarmonicResult.from_dict(result.to_dict())
@@ -119,6 +123,48 @@ def test_pressure_shrinks_the_crystal_and_adds_its_work(run):
     assert pressed.gibbs_eV[0] - result.gibbs_eV[0] == pytest.approx(work, rel=1e-3)
     with pytest.raises(NotConverged, match=r"outside of the volumes from .* widen the range"):
         quasi_harmonic(crystals, result.energies_eV, range(0, 45, 4), pressure_GPa=2.0, mesh=MESH)
+    with pytest.raises(NotConverged, match=r"at 100 K, outside of the volumes .* or take smaller steps"):
+        quasi_harmonic(crystals, result.energies_eV, [0, 100, 200], mesh=MESH)
+
+
+class Folder:
+    """What `_stretch` sees of a run."""
+
+    def save_json(self, _name, value):
+        self.kept = value
+
+    def log(self, *_):
+        pass
+
+    progress = raise_if_stopped = log
+
+
+def test_volumes_lie_around_the_one_at_the_pressure_and_one_out_of_reach_is_refused_before_any_phonon():
+    options = {"structure": bulk("Ar", "fcc", 5.25), "potential": LJ, "fmax_eV_A": 1e-3, "volumes": 5}
+    folder = Folder()
+    QuasiHarmonic(pressure_GPa=2.0, **options)._stretch(folder, LennardJones())
+    volumes = [abs(np.linalg.det(np.reshape(one["cell"], (3, 3)))) for one in folder.kept["structures"]]
+    enthalpies = np.array(folder.kept["energies_eV"]) + 2.0 * units.GPa * np.array(volumes)
+    assert 0 < enthalpies.argmin() < 4
+    with pytest.raises(NotConverged, match=r"crystal at 1000 GPa: the cell more than .* give a smaller pressure"):
+        QuasiHarmonic(pressure_GPa=1000.0, **options)._stretch(folder, LennardJones())
+
+
+def test_free_energies_that_scatter_and_modes_left_out_are_told(run):
+    result = read(run)
+    v, truth = np.linspace(9.6, 10.8, 7), 1.1
+    draws = np.random.default_rng(0).normal(0, 1e-3, (4000, 7))
+    curve = truth / 10 * (v - 10) ** 2 / 2
+    modulus, error = bulk_modulus(v, curve + draws, np.full(4000, 10.0))
+    assert modulus.mean() == pytest.approx(truth, rel=0.01)
+    inside = np.abs(modulus - modulus.mean()) < 3.182 * error  # 95 % of Student's t with 7 - 4 degrees of freedom
+    assert inside.mean() == pytest.approx(0.95, abs=0.02)
+    rough = replace(result, helmholtz_eV=result.helmholtz_eV + 1e-3 * np.array([1, -1, 0, 2, -1, 0]))
+    [said] = rough.warnings
+    assert said.startswith("from 0 K on the free energies scatter")
+    assert "not to be trusted" in said
+    soft = replace(result, left_out=0.004 + 0 * result.left_out)
+    assert ["up to 0.4 %" in one for one in soft.warnings] == [True]
 
 
 def test_a_run_that_is_stopped_goes_on_at_the_volumes_it_had(tmp_path, monkeypatch):

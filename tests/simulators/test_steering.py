@@ -42,7 +42,7 @@ def test_a_killed_chgnet_run_resumes_to_the_trajectory_of_an_uninterrupted_one(t
         checkpoint_interval=9,
         device="cpu",
     )
-    whole = work.launch(store=tmp_path).wait(120)
+    whole = work.run(store=tmp_path)
     run = work.launch(store=tmp_path)
     wait_for(lambda: run.n_frames >= 30)
     os.kill(run.status().pid, signal.SIGKILL)

@@ -11,7 +11,7 @@ from labkit.potentials.ewald_plan import COULOMB_eV_A
 from tests.benchmarks.random_charge_gas import BOX_A, IONS, SMALL, judge, train
 
 pytestmark = pytest.mark.slow
-EPOCHS = 20
+EPOCHS = 10
 #: Trained lengths of pairs, Å; beyond them is extrapolation.
 LENGTHS_A = np.linspace(2.0, 7.0, 13)
 FAR_A = np.linspace(6.0, 20.0, 15)

@@ -8,9 +8,13 @@ from ase.units import kB
 from labkit_widgets.hull_view import HullView
 from labkit_widgets.phase_diagram_model import PhaseDiagramModel
 from labkit_widgets.phase_diagram_view import PhaseDiagramView
+from labkit_widgets.phase_diagram_words import invariant_table, lever
 
 from labkit.errors import InvalidTask
 from labkit.phase_diagrams.binary import binary_diagram
+from labkit.phase_diagrams.binary_congruent import Congruent
+from labkit.phase_diagrams.binary_invariants import Invariant
+from labkit.phase_diagrams.equilibrium import equilibrium
 from labkit.phase_diagrams.hull import convex_hull
 from labkit.phase_diagrams.hull_entry import HullEntry
 from labkit.phase_diagrams.phases import LinePhase, SolutionPhase
@@ -228,6 +232,24 @@ def test_the_table_of_invariant_reactions_follows(view):
     assert f"{middle} → {left} + {right}" in view.facts.value
 
 
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [(0.0, "A alone; µ(Cl) − µ(Na) up to -0.200 eV."), (0.5, "AB alone; µ(Cl) − µ(Na) from -0.200 to 0.300 eV."),
+     (1.0, "liquid alone; µ(Cl) − µ(Na) → ∞."), (0.2, "µ(Cl) − µ(Na) = -0.200 eV.")],
+)  # fmt: skip
+def test_a_compound_leaves_a_range_to_the_chemical_potential(x, said):
+    phases = [LinePhase("A", 0), LinePhase("AB", 0.5, -0.1), SolutionPhase("liquid", 0.05, 0.05)]
+    assert lever(equilibrium(phases, 600), x, ("Na", "Cl")).endswith(said)
+
+
+def test_the_table_of_reactions_holds_congruent_points_at_their_temperatures():
+    point = Congruent(831.2, "A3B", "liquid", 0.25, "congruent melting")
+    three = Invariant(674.1, ("AB", "liquid", "beta"), (0.5, 0.7, 0.99), True, "eutectic")
+    text = invariant_table([three], ("A", "B<"), [point])
+    assert text.index("<td>liquid → A3B</td><td>831.2</td><td>25.0 %</td>") < text.index("liquid → AB + beta")
+    assert "B&lt; in the phases" in text
+
+
 def test_the_tie_lines_are_written_as_csv(view, tmp_path):
     view.saved.name.value = str(tmp_path / "mine")
     view.saved.csv.click()
@@ -303,6 +325,7 @@ def test_the_hull_at_0_K_shows_what_is_stable_and_how_far_the_rest_is_above(hull
     stable, above = hull_view.figure.data[2], hull_view.figure.data[1]
     assert (len(stable.x), list(above.y)) == (3, [pytest.approx(-400)])
     assert list(hull_view.figure.data[0].y) == pytest.approx([0, -500, 0])
+    assert hull_view.entry.name == "NaCl"  # the deepest one, before anything is clicked
     hull_view.figure._clicked(1, type("Points", (), {"point_inds": [0]}))
     assert hull_view.entry.name == "<b>high</b>"
     assert "-400.0 meV/atom from" in hull_view.note.value

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from labkit_widgets.phonon_figure import MOST_CRYSTALS
 from labkit_widgets.phonon_model import UNITS
 from labkit_widgets.phonon_source import is_phonons
@@ -191,7 +192,7 @@ def test_thermal_functions_are_summed_when_looked_at(view, crystals):
     assert capacity == pytest.approx(1e3 * kJ_mol * expected.heat_capacity_eV_K[0], rel=1e-6)
     assert heat.limit == pytest.approx(6 * 8.314462618)
     view.chosen.value = "soft"
-    assert "imaginary and left out" in view.plots.heat.value
+    assert ("imaginary and left out" in view.plots.heat.value, "LO-TO" in view.facts.value) == (True, True)
 
 
 def test_the_drawn_cells_hold_the_wave_and_not_too_many_atoms(crystals):
@@ -206,10 +207,9 @@ def test_the_drawn_cells_hold_the_wave_and_not_too_many_atoms(crystals):
 
 
 def test_one_atom_in_the_cell_is_enough():
-    from ase.build import bulk
-
     view = PhononView([springs(bulk("Cu", "fcc", a=3.6), (2, 2, 2), 2.0, 0.1, 2.8)], unit="meV")
     assert (view.name, view.mode.branches, view.mode.label != "Γ", view.error.value) == ("Cu", 3, True, "")
+    assert ("Cu: 1 atom, 3 branches" in view.facts.value, "LO-TO" in view.facts.value) == (True, False)
     view.close()
 
 

@@ -199,6 +199,8 @@ def test_what_is_no_set_of_phonons_is_refused(sets):
         SpectrumView({}, ZPL)
     with pytest.raises(ValueError, match="Temperature of the phonons: 5000 lies outside"):
         SpectrumView(sets, ZPL, temperature_K=5000)
+    with pytest.raises(ValueError, match="zpl_eV=-1 must be positive"):
+        SpectrumView(sets, -1)
     named = SpectrumModel.of([sets["DFT"], sets["DFT"]])
     assert list(named.sets) == ["phonons 1", "phonons 2"]
 

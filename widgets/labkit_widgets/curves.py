@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.3
 TABLES = ("thermo", "relaxation")
-_GREY = "#8a8f98"
+_GREY, _BLUE = "#8a8f98", "#56B4E9"
 
 
 class Curves(Panel):
@@ -134,6 +134,7 @@ def figure_layout(height: int, x_title: str, y_title: str) -> dict:
         "height": height, "margin": {"l": 60, "r": 12, "t": 8, "b": 36}, "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)", "font": {"size": 12, "color": _GREY}, "autosize": True, "template": "none",
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "rgba(138,143,152,0.75)", "activecolor": _BLUE},
         "xaxis": {**axis, "title": {"text": x_title}}, "yaxis": {**axis, "title": {"text": y_title}},
     }  # fmt: skip
 

@@ -7,7 +7,10 @@ messages until it is there.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
 from importlib import resources
+from typing import Any
 
 import anywidget
 import plotly.graph_objects as go
@@ -91,4 +94,28 @@ class Figure(go.FigureWidget):
         """
         _share()
         super().__init__(data=data, layout=layout)
-        self._config = {**self._config, "displaylogo": False, "responsive": True}
+        # "Share chart" would send the figure to plotly's servers, and nothing here listens to a selection.
+        quiet = {"showSendToCloud": False, "plotlyServerURL": "", "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+        self._config = {**self._config, **quiet, "displaylogo": False, "responsive": True}
+
+    def get_state(self, key: str | Collection[str] | None = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return the state with what the figure shows now.
+
+        Plotly keeps there what it showed when it was made, and sends changes as messages: a page that comes later
+        (Voila, a reload, a second browser) has missed those.
+        """
+        state = super().get_state(key=key, drop_defaults=drop_defaults)
+        if key is None and "_layout_obj" in self.__dict__:
+            state |= {name: None for name in state if name.startswith("_py2js_")} | self._shown()
+        return state
+
+    def _shown(self) -> dict[str, Any]:
+        """Layout and traces as they are sent; nothing in the unlikely case that they never stand still."""
+        to_json = self.trait_metadata("_widget_data", "to_json")
+        for _ in range(20):
+            try:
+                layout, data = to_json(self._layout_obj._props, self), to_json(self._data, self)
+                return {"_widget_layout": layout, "_widget_data": data}
+            except RuntimeError:  # a thread that follows a run has just written into them
+                time.sleep(0.005)
+        return {}

@@ -38,17 +38,21 @@ class HullView(Panel):
         self.figure = HullFigure(self.table.assign(x=self.table[f"x_{second}"]), second, height, self._on_pick)
         order = self.table.sort_values("above_hull_eV_atom", kind="stable").index
         options = [(self._title(int(row)), int(row)) for row in order]
-        self.menu = w.Dropdown(options=options, value=None, layout=w.Layout(width="300px"), tooltip="Crystals")
+        self.menu = w.Dropdown(options=options, value=None, layout=w.Layout(width="min(300px, 100%)"))
+        self.menu.tooltip = "Crystals, the stable ones first"
         self.menu.observe(self._on_menu, "value")
         self.view = AtomsView(height=f"{height - 110}px")
-        self.note, self.error = w.HTML(muted("click on a point to see its crystal")), w.HTML()
+        self.note, self.error = w.HTML(), w.HTML()
         self.saved = TableExport(lambda: self.table, f"{'-'.join(self.hull.corners)}_hull", "Crystals as CSV")
-        cell = {"flex": "1 1 45%", "min_width": "320px", "overflow": "hidden"}
+        cell = {"flex": "1 1 45%", "min_width": "min(320px, 100%)", "overflow": "hidden"}
         left = w.VBox([self.figure, self.saved], layout=w.Layout(**cell))
-        right = w.VBox([self.menu, self.view, self.note, self.error], layout=w.Layout(**cell))
+        pick = w.HBox([w.HTML(muted("crystal")), self.menu], layout=w.Layout(align_items="center"))
+        right = w.VBox([theme.title("Crystal", "click on a point, or choose"), pick, self.view, self.note, self.error])
+        right.layout = w.Layout(**cell)
         row = w.Box([left, right], layout=w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start"))
         head = theme.title("Convex hull at 0 K", f"{'–'.join(self.hull.corners)}, {self.hull.level_of_theory}")
         super().__init__([head, row])
+        self._on_pick(int(self.table["formation_eV_atom"].to_numpy().argmin()))
 
     def select(self, row: int) -> None:
         """Choose an entry by its row in the table."""

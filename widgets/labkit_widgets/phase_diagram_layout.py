@@ -28,7 +28,7 @@ def arranged(view: PhaseDiagramView) -> list[w.Widget]:
     plots = w.Box([_cell(view.figure, "54%"), _cell(view.curves, "42%")])
     plots.layout = w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start")
     table = [theme.title("Three phases at once", "invariant reactions"), view.facts, view.saved]
-    below = [w.VBox(table, layout=w.Layout(flex="1 1 46%", min_width="320px"))]
+    below = [w.VBox(table, layout=w.Layout(flex="1 1 46%", min_width="min(400px, 100%)"))]
     if view.pane.entries:
         shown = [theme.title("Structure", "click a point of the hull"), view.pane]
         below.append(w.VBox(shown, layout=w.Layout(flex="1 1 40%", min_width="300px", overflow="hidden")))
@@ -38,4 +38,5 @@ def arranged(view: PhaseDiagramView) -> list[w.Widget]:
 
 
 def _cell(part: w.Widget, width: str) -> w.Box:
-    return w.Box([part], layout=w.Layout(flex=f"1 1 {width}", min_width="320px", overflow="hidden", display="block"))
+    # The names of the fields need this room; where there is less, the plots stand one below the other.
+    return w.Box([part], layout=w.Layout(flex=f"1 1 {width}", min_width="min(420px, 100%)", display="block"))

@@ -34,7 +34,8 @@ class PlainFigure(Figure):
         super().__init__(
             layout, [_filled({**_LINE, "name": name, **one}, content[name]) for name, one in traces.items()]
         )
-        self._config = {**self._config, "modeBarButtons": [["toImage"]]}
+        # A tap on a touch screen reaches plotly as two clicks, and two clicks would fit the axes to the lines.
+        self._config = {**self._config, "modeBarButtons": [["toImage"]], "doubleClick": False}
         self.add_class(css)
 
     def trace(self, name: str) -> Any:

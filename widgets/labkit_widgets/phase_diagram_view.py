@@ -155,7 +155,8 @@ class PhaseDiagramView(Panel):
     def _say(self, rows: list[Row]) -> None:
         self._tell()
         self.cursor.tell(rows, str(self.axis.value), self.model.shifts_meV)
-        self.facts.value = invariant_table(self._diagram.invariants, self.elements)
+        found = self._diagram
+        self.facts.value = invariant_table(found.invariants, self.elements, found.congruent)
         self.note.value = muted(f"{len(rows)} temperatures, solved in {self.model.took_ms:.0f} ms")
 
     def _draw_isotherm(self) -> None:

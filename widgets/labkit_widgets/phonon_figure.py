@@ -158,7 +158,7 @@ def _walk(segments: Sequence[slice], branches: int) -> tuple[np.ndarray, np.ndar
 
 
 def _layout(height: int) -> dict:
-    layout = figure_layout(height, "", "Frequency (THz)")
+    layout = figure_layout(height, "Wave vector", "Frequency (THz)")
     right = {**layout["xaxis"], "title": {"text": "States (1/THz)"}, "domain": list(_DOS), "anchor": "y"}
     layout["xaxis2"] = {**right, "rangemode": "tozero", "nticks": 4}
     walls = {"gridcolor": "rgba(138,143,152,0.8)", "ticks": "", "domain": list(_BANDS), "tickmode": "array"}

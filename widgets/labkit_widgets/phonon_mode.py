@@ -137,7 +137,7 @@ class PhononModeView(Panel):
         size = " x ".join(str(one) for one in cells)
         drawn = f"{size} cells, {len(wave.rest)} atoms" + ("" if wave.fits else ", a stretch of a longer wave")
         colour = f' style="color:{theme.RED}"' if mode.imaginary else ""
-        self.note.value = f"<div{colour}>{theme.escape(mode.words)}</div>{muted(drawn)}"
+        self.note.value = f'<div class="lk-words"{colour}>{theme.escape(mode.words)}</div>{muted(drawn)}'
         self.take_button.disabled = not wave.fits
         self.take_button.tooltip = (
             "Hand out the structure displaced along the mode, to relax from"

@@ -124,9 +124,9 @@ class PhononView(Panel):
         controls = w.HBox([self._several, self.unit, self.elements], layout=w.Layout(**wrap))
         pick = w.HBox([w.HTML(muted("mode")), self.menu], layout=w.Layout(**wrap))
         left = w.VBox([self.plots, self.facts, self.table])
-        left.layout = w.Layout(flex="1 1 55%", min_width="420px", overflow="hidden")
+        left.layout = w.Layout(flex="1 1 55%", min_width="min(420px, 100%)", overflow="hidden")
         right = [theme.title("The mode", "click on a band, or choose"), pick, self.mode_view]
-        right_box = w.VBox(right, layout=w.Layout(flex="1 1 36%", min_width="320px", overflow="hidden"))
+        right_box = w.VBox(right, layout=w.Layout(flex="1 1 36%", min_width="min(320px, 100%)", overflow="hidden"))
         row = w.Box([left, right_box], layout=w.Layout(flex_flow="row wrap", width="100%", align_items="flex-start"))
         head = theme.title("Phonons", "imaginary frequencies below zero")
         return [*([self.status] if self.status else []), head, controls, self.error, row]

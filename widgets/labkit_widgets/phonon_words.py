@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from labkit.simulators.phonons_data import percent
+
 from . import theme
 from .panel import muted
 from .phonon_model import UNITS, Mode
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from .phonon_thermal import Heat
 
 ROOM_K = 298.15
+NO_SPLITTING = (
+    "without LO-TO splitting: if this is a polar insulator, its longitudinal optical bands lie too low near Γ"
+)
 
 
 def menu_words(mode: Mode, unit: str) -> str:
@@ -31,9 +36,10 @@ def facts_line(name: str, crystal: HarmonicCrystal, bands: Bands, unit: str) -> 
     digits = 2 if unit == "THz" else 0
     ends = (float(bands.frequencies_THz.min()) * factor, float(bands.frequencies_THz.max()) * factor)
     reach = " to ".join(f"{round(end, digits) + 0.0:.{digits}f}" for end in ends)
+    polar = f"; {NO_SPLITTING}" if len(set(crystal.atoms.numbers)) > 1 else ""
     return (
-        f"{name}: {n} atoms, {3 * n} branches, forces of a supercell of {cells} atoms; {reach} {unit} on the path "
-        "(no LO-TO splitting)"
+        f"{name}: {n} atom{'s' if n > 1 else ''}, {3 * n} branches, forces of a supercell of {cells} atoms; {reach} "
+        f"{unit} on the path{polar}"
     )
 
 
@@ -62,9 +68,9 @@ def thermal_table(heats: Sequence[Heat]) -> str:
         values = (*heat.at(ROOM_K), heat.limit, heat.zero_point_kJ_mol)
         cells = "".join(f"<td>{value:.2f}</td>" for value in values)
         rows.append(f"<tr><th>{theme.escape(heat.name)}</th>{cells}</tr>")
-        if heat.left_out > 1e-6:
+        if heat.left_out > 0:
             warnings.append(
-                f"{heat.name}: {100 * heat.left_out:.1f} % of all modes are imaginary and left out; these numbers "
+                f"{heat.name}: {percent(heat.left_out)} of all modes are imaginary and left out; these numbers "
                 "describe the rest only."
             )
     head = "".join(f"<th>{title}</th>" for title in titles)

@@ -82,7 +82,7 @@ class StemFigure(Figure):
 
     def __init__(self, height: int, on_pick: Callable[[int], None]) -> None:
         """`on_pick` is called with the place (from 0) of the mode that was clicked."""
-        layout = figure_layout(height, "Mode energy (meV)", "S_k")
+        layout = figure_layout(height, "Mode energy (meV)", "S<sub>k</sub>")
         layout["yaxis"] |= {"rangemode": "tozero"}
         right = {**layout["yaxis"], "overlaying": "y", "side": "right", "showgrid": False}
         layout["yaxis2"] = {**right, "title": {"text": "S(E) (1/meV)"}}
@@ -94,8 +94,12 @@ class StemFigure(Figure):
         layout["showlegend"], layout["clickmode"] = False, "event"
         layout["margin"] = {**layout["margin"], "r": 60}
         behind = {"mode": "lines", "fill": "tozeroy", "line": {"width": 0}, "hoverinfo": "skip"}
-        bar = {"title": {"text": "N/IPR", "side": "right"}, "thickness": 10, "x": 1.12, "len": 0.95}
+        # Above the plot: beside it, the bar covers the right axis as soon as the window is narrow.
+        bar = {"title": {"text": "N/IPR", "side": "top"}, "orientation": "h", "thickness": 8, "len": 0.6}
+        bar |= {"x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "xpad": 0, "ypad": 0}
+        # The rim keeps the darkest dots visible on a dark page.
         marker = {"size": 8, "colorscale": "Cividis", "reversescale": True, "colorbar": bar, "color": [], "cmin": 0}
+        marker["line"] = {"width": 0.7, "color": theme.GREY}
         plain = {**_EMPTY, "yaxis": "y2", "hoverinfo": "skip"}
         ring = {"size": 15, "symbol": "circle-open", "color": theme.RED, "line": {"width": 2.5}}
         super().__init__(

@@ -46,6 +46,8 @@ class SpectrumView(Panel):
         height: int = 320,
     ) -> None:
         self.model = SpectrumModel.of(phonons)
+        if not 0 < zpl_eV < float("inf"):
+            raise ValueError(f"zpl_eV={zpl_eV} must be positive: the energy of the zero-phonon line in eV.")
         self._lock = threading.RLock()
         self.mode: int | None = None
         self._silent, self._sigma_drawn = False, -1.0
@@ -58,11 +60,11 @@ class SpectrumView(Panel):
         self.kind = w.ToggleButtons(options=KINDS, value=kind, tooltips=("Light comes out", "Light goes in"))
         self.chosen = w.ToggleButtons(options=names, tooltips=["Phonons of " + name for name in names])
         for buttons, width in ((self.kind, "92px"), (self.chosen, "auto")):
-            buttons.style.button_width = width
+            buttons.style.button_width, buttons.layout.margin = width, "2px 14px 2px 2px"
         self.compare = _check(len(names) > 1, "all sets", "Draw the other phonons too, dashed")
         self.one_mode = _check(False, ONE_MODE, "Draw the one-dimensional model: one mode of the effective energy")
         self.figure = SpectrumFigure(names, height)
-        self.stems = StemFigure(height - 40, self._on_pick)
+        self.stems = StemFigure(height, self._on_pick)
         self.menu = w.Dropdown(options=[], layout=w.Layout(width="260px"), tooltip="The strongest modes")
         self.mode_view = ModeView(height=f"{height - 60}px")
         self.paste = w.Textarea(placeholder="paste a measurement: two columns, energy (eV) or wavelength (nm)", rows=3)
@@ -216,7 +218,7 @@ def _slider(value: float, low: float, high: float, step: float, name: str, toolt
 
 
 def _check(value: bool, words: str, tooltip: str) -> w.Checkbox:
-    made = w.Checkbox(value, description=words, indent=False, layout=w.Layout(width="160px"))
+    made = w.Checkbox(value, description=words, indent=False, layout=w.Layout(width="auto", margin="2px 14px 2px 2px"))
     made.tooltip = tooltip
     return made
 

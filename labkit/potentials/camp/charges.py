@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from labkit.potentials.camp.mixing import weight
+from labkit.potentials.camp.mixing import drawn, weight
 
 HIDDEN = (32, 16)
 #: Fresh charges are small, so that training starts near the short-range model.
@@ -29,7 +29,7 @@ class ChargeHead(nn.Module):
         self.weights = nn.ParameterList([weight(a, b, fan_in=a) for a, b in itertools.pairwise(sizes)])
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(b)) for b in sizes[1:]])
         self.skip = weight(n_features, channels, fan_in=n_features)
-        self.element = nn.Parameter(INITIAL_SIZE * torch.randn(n_species, channels))
+        self.element = drawn(lambda *sizes: INITIAL_SIZE * torch.randn(*sizes), n_species, channels)
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """(N, features) and elements (N,) to (N, channels)."""

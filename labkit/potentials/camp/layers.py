@@ -9,7 +9,7 @@ from torch.nn.functional import silu
 from labkit.potentials.camp.geometry import Geometry
 from labkit.potentials.camp.hyper_moments import bounded, hyper_moments
 from labkit.potentials.camp.linear_moments import MessageMoments, SpeciesMoments
-from labkit.potentials.camp.mixing import PathMixing, weight
+from labkit.potentials.camp.mixing import PathMixing, drawn, weight
 from labkit.potentials.camp.moments import AtomicMoments
 from labkit.potentials.camp.paths import hyper_moment_paths
 from labkit.potentials.camp.settings import CAMPSettings
@@ -58,7 +58,7 @@ class CAMPLLayer(nn.Module):
             ]
         )
         self.mixing = PathMixing(len(paths[0]), u, full=True)
-        self.embedding = nn.Parameter(0.5 * torch.randn(n_species, u))
+        self.embedding = drawn(lambda *sizes: 0.5 * torch.randn(*sizes), n_species, u)
 
     def forward(self, features: Tensor | None, products: Tensor, geometry: Geometry) -> Tensor:
         """Scalars (N, u), None in the first layer, to scalars (N, u)."""

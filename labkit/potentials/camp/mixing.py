@@ -7,15 +7,23 @@ so that every product of moments starts of order one and training starts at a se
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
+def drawn(values: Callable[..., Tensor], *shape: int) -> nn.Parameter:
+    """`values(*shape)`; where torch's device is "meta", nothing but its shape, since to compute there imports torch's
+    compiler, which takes longer than to open a potential.
+    """
+    described = torch.get_default_device().type == "meta"
+    return nn.Parameter(torch.empty(*shape) if described else values(*shape))
+
+
 def weight(*shape: int, fan_in: int) -> nn.Parameter:
     """Normal values of variance 1 / fan_in, from torch's global generator."""
-    return nn.Parameter(torch.randn(*shape) / math.sqrt(fan_in))
+    return drawn(lambda *sizes: torch.randn(*sizes) / math.sqrt(fan_in), *shape)
 
 
 class Standardise(nn.Module):

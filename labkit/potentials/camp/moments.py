@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from labkit.potentials.camp.geometry import Geometry, gather
-from labkit.potentials.camp.mixing import Standardise, standardised, weight
+from labkit.potentials.camp.mixing import Standardise, drawn, standardised, weight
 from labkit.potentials.camp.paths import moment_paths
 from labkit.potentials.camp.tensors import component_counts, multiplicity
 
@@ -27,7 +27,8 @@ class RadialNetwork(nn.Module):
     def __init__(self, n_species: int, n_basis: int, channels: int, hidden: int, n_paths: int) -> None:
         super().__init__()
         # U(-1/√n, 1/√n) over the basis functions
-        self.coefficients = nn.Parameter((2 * torch.rand(n_species, n_species * n_basis, channels) - 1) / n_basis**0.5)
+        shape = n_species, n_species * n_basis, channels
+        self.coefficients = drawn(lambda *sizes: (2 * torch.rand(*sizes) - 1) / n_basis**0.5, *shape)
         self.first = weight(channels, n_paths * hidden, fan_in=channels)
         self.second = weight(n_paths, hidden, channels, fan_in=hidden)
 
