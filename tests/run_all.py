@@ -5,6 +5,7 @@ them politely (`nice`). Notebooks come last, two at a time: their kernels are se
 hold back on Linux.
 """
 
+import os
 import queue
 import subprocess
 import sys
@@ -31,6 +32,8 @@ def run_tests(*arguments: str, polite: bool = False) -> int:
 
 def main() -> int:
     """Return 1 when anything failed, were it by a signal."""
+    # Where it is set, each of some hundred workers and kernels would compile labkit anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed, stopped = threading.Event(), threading.Event()
     notebooks: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for one in run_nbval.NOTEBOOKS:
