@@ -16,7 +16,7 @@ import numpy as np
 from labkit.errors import InvalidTask
 from labkit.phase_diagrams.binary_congruent import Congruent, congruent_points
 from labkit.phase_diagrams.binary_fields import DiagramField, single_phase_fields, two_phase_fields
-from labkit.phase_diagrams.binary_invariants import Invariant, invariants
+from labkit.phase_diagrams.binary_invariants import Invariant, invariants, unsettled
 from labkit.phase_diagrams.equilibrium import Equilibrium, equilibrium
 from labkit.phase_diagrams.equilibrium_solve import Solved, checked, solve
 from labkit.phase_diagrams.phases_base import Phase
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Each pass cuts an interval in which the phases change into so many.
 SECTIONS = 6
+#: More passes where three phases seem to meet, with so many times more points: a phase may be thinner than the grid.
+CLOSER, FINER = 4, 10
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,19 @@ class BinaryDiagram:
 
 
 def binary_diagram(
-    phases: Sequence[Phase], temperatures_K: Sequence[float], *, points: int = 201, closing_K: float = 0.5
+    phases: Sequence[Phase],
+    temperatures_K: Sequence[float],
+    *,
+    points: int = 201,
+    closing_K: float = 0.5,
+    settle: bool = True,
 ) -> BinaryDiagram:
     """Return the diagram of these phases over the temperatures (K).
 
     points: as in `equilibrium`. closing_K: how far two temperatures may be apart between which a phase comes or goes;
-    invariant temperatures are interpolated within it. A phase that comes and goes between two neighbouring temperatures
-    that were asked for is not seen.
+    invariant temperatures are interpolated within it. settle: look up to a thousand times closer, on a finer grid,
+    where three phases seem to meet but compositions run too fast to tell, as near the extremum of a lens. A phase that
+    comes and goes between two neighbouring temperatures that were asked for is not seen.
     """
     asked = np.unique(checked(phases, temperatures_K, points))
     if not closing_K > 0:
@@ -104,8 +112,17 @@ def binary_diagram(
     solved = dict(zip(asked.tolist(), solve(phases, asked, points), strict=True))
     while extra := _cuts(solved, closing_K):
         solved |= dict(zip(extra, solve(phases, np.array(extra), points), strict=True))
-    rows = tuple(Equilibrium(T, tuple(phases), solved[T]) for T in sorted(solved))
-    return BinaryDiagram(tuple(phases), rows, tuple(asked.tolist()), closing_K, points)
+    for _ in range(CLOSER if settle else 0):
+        rows = _rows(phases, solved)
+        extra = [T for ends in unsettled(rows, closing_K) for T in np.linspace(*ends, SECTIONS + 1)[1:-1].tolist()]
+        if not extra:
+            break
+        solved |= dict(zip(extra, solve(phases, np.array(extra), FINER * points), strict=True))
+    return BinaryDiagram(tuple(phases), _rows(phases, solved), tuple(asked.tolist()), closing_K, points)
+
+
+def _rows(phases: Sequence[Phase], solved: dict[float, Solved]) -> tuple[Equilibrium, ...]:
+    return tuple(Equilibrium(T, tuple(phases), solved[T]) for T in sorted(solved))
 
 
 def _cuts(solved: dict[float, Solved], closing_K: float) -> list[float]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How often the temperature of an invariant may be looked for further away.
 SECANTS = 8
+#: How far the end of a tie-line may move (atomic fraction) between neighbouring rows.
+NEAR = 0.02
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,42 @@ def invariants(rows: Sequence[Equilibrium], closing_K: float) -> list[Invariant]
     return found
 
 
+def unsettled(rows: Sequence[Equilibrium], closing_K: float) -> list[tuple[float, float]]:
+    """Neighbouring temperatures (K) between which a tie-line seems to become two others that begin or end elsewhere.
+
+    Near the extremum of a lens compositions run away from an invariant like a square root; closer rows settle it.
+    """
+    found = []
+    for below, above in pairwise(rows):
+        if above.temperature_K - below.temperature_K > 1.01 * closing_K:
+            continue
+        threes = [
+            (tie, one, two)
+            for with_it, without in ((above, below), (below, above))
+            for tie in without.tie_lines
+            for one, two in pairwise(with_it.tie_lines)
+            if not any(_same(tie, other) for other in with_it.tie_lines)
+        ]
+        if any(_overlap(*three) for three in threes) and not any(_joins(*three) for three in threes):
+            found.append((below.temperature_K, above.temperature_K))
+    return found
+
+
+def _same(tie: TieLine, other: TieLine) -> bool:
+    """Whether a tie-line goes on in the neighbouring row."""
+    same = (tie.phase1, tie.phase2) == (other.phase1, other.phase2)
+    return same and abs(tie.x1 - other.x1) < NEAR and abs(tie.x2 - other.x2) < NEAR
+
+
 def _joins(tie: TieLine, one: TieLine, two: TieLine) -> bool:
-    """Whether a tie-line spans the field between two others of the neighbouring row."""
+    """Whether a tie-line spans the field between two others of the neighbouring row, from the same ends."""
+    near = abs(tie.x1 - one.x1) < NEAR and abs(tie.x2 - two.x2) < NEAR
+    return near and _overlap(tie, one, two) and tie.x1 < two.x1 and tie.x2 > one.x2
+
+
+def _overlap(tie: TieLine, one: TieLine, two: TieLine) -> bool:
     same = (tie.phase1, tie.phase2) == (one.phase1, two.phase2)
-    return same and abs(tie.x1 - one.x1) < 0.02 and abs(tie.x2 - two.x2) < 0.02 and tie.x1 < two.x1 and tie.x2 > one.x2
+    return same and tie.x1 < two.x2 and tie.x2 > one.x1
 
 
 def _solved(

@@ -49,3 +49,31 @@ def test_three_phases_at_once_are_not_congruent():
     diagram = binary_diagram([*ends, LinePhase("AB", 0.5, 0.01, 1.5 * kB), liquid], T)
     assert diagram.invariants
     assert diagram.congruent == []
+
+
+def test_a_peritectic_a_few_millikelvin_above_the_extremum_of_a_lens_is_told_from_it():
+    from scipy.optimize import fsolve
+
+    liquid = SolutionPhase("liquid", lambda T: 0.10 - 1.2 * kB * T, lambda T: 0.12 - kB * T, (-0.02,))
+    solids = SolutionPhase("α", 0.0, 0.02, (0.06,)), SolutionPhase("β", 0.03, 0.0, (0.05,))
+    diagram = binary_diagram([liquid, *solids], np.linspace(700, 1000, 13), points=101)
+    *_, point = diagram.invariants
+    assert (point.kind, point.reaction) == ("peritectic", "liquid + β → α")
+
+    def apart(unknown):  # one tangent to three curves
+        f, slopes = [], []
+        for phase, x in zip((liquid, *solids), unknown[1:], strict=True):
+            f.append(float(phase.free_energy(x, unknown[0])))
+            slopes.append(
+                float(phase.free_energy(x + 1e-6, unknown[0]) - phase.free_energy(x - 1e-6, unknown[0])) / 2e-6
+            )
+        lines = [one - slope * x for one, slope, x in zip(f, slopes, unknown[1:], strict=True)]
+        return [*np.diff(slopes), *np.diff(lines)]
+
+    T, *x = fsolve(apart, [837.1, 0.4115, 0.413, 0.6743], xtol=1e-12)
+    assert point.temperature_K == pytest.approx(T, abs=1e-3)
+    np.testing.assert_allclose(point.compositions, x, atol=1e-4)
+    (lens,) = diagram.congruent
+    assert (lens.kind, lens.reaction) == ("congruent melting", "liquid → α")
+    assert 0.003 < point.temperature_K - lens.temperature_K < 0.006
+    assert binary_diagram(diagram.phases, np.linspace(700, 1000, 13), points=101, settle=False).congruent == []

@@ -83,7 +83,7 @@ class PhaseDiagramModel:
         if quick and len(asked) > QUICK:
             asked = np.linspace(asked[0], asked[-1], QUICK)
             closing_K = max(QUICK_PART * (asked[1] - asked[0]), CLOSING_K)
-        found = binary_diagram(self.active, asked, points=_POINTS, closing_K=closing_K)
+        found = binary_diagram(self.active, asked, points=_POINTS, closing_K=closing_K, settle=not quick)
         self.took_ms = 1e3 * (time.perf_counter() - started)
         return found
 
